@@ -1,0 +1,37 @@
+"""textgan_lab: an interactive diagnostics suite for GAN instability, with text GANs as the patient."""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# Name -> module that defines it; loaded when first used, so that reading telemetry needs no torch
+# and a batch job no widgets.
+_LAZY = {
+    "Schedule": "knobs", "Knob": "knobs", "Knobs": "knobs",
+    "Step": "telemetry", "Telemetry": "telemetry",
+    "load_corpus": "data", "CORPORA": "data", "Corpus": "data", "Grammar": "data",
+    "LSTMOracle": "data",
+    "GENERATORS": "models", "DISCRIMINATORS": "models",
+    "LOSSES": "objectives", "ESTIMATORS": "objectives", "REMEDIES": "objectives",
+    "OPTIMISERS": "training", "PROBES": "training", "Spec": "training", "Trainer": "training",
+    "LiveLab": "dashboard", "show": "dashboard",
+}  # fmt: skip
+_MODULES = {"metrics", "diagnostics"}
+_ALIASES = {"plots": "diagnostics.plots"}
+
+__all__ = sorted([*_LAZY, *_MODULES, *_ALIASES, "__version__"])
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    elif name in _MODULES or name in _ALIASES:
+        value = importlib.import_module(f".{_ALIASES.get(name, name)}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

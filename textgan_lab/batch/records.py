@@ -1,0 +1,165 @@
+"""Run folders: what a run is called, who may write it, and when it is done.
+
+A run lives in ``<root>/<key>/``. Its key is a hash of everything that decides its result, so the
+same work is never done twice and changed code never meets an old result. ``run.json`` is written
+last and atomically: a run is done when that file exists, and nothing else says so.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+PACKAGE = Path(__file__).resolve().parents[1]
+CHECKOUT = PACKAGE.parent
+
+
+class Busy(RuntimeError):
+    """Another process is writing the same run."""
+
+
+def canonical(value: Any) -> str:
+    """Return ``value`` as JSON that has one spelling: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def source_hash() -> str:
+    """Return the sha256 of this library's code and of the grammars that it ships."""
+    files = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.yaml")]
+    if (CHECKOUT / "pyproject.toml").exists():
+        files += (CHECKOUT / "data").glob("*.yaml")
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(CHECKOUT).as_posix().encode() + b"\0")
+        digest.update(file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def device_class() -> str:
+    """Return what ``device="auto"`` finds on this machine: ``cuda`` or ``cpu``."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def identity(parameters: Mapping[str, Any], code: str, corpus: str = "") -> dict[str, Any]:
+    """Return everything that decides the result of a run on this machine.
+
+    Args:
+        parameters: every parameter, those left at their defaults included.
+        code: sha256 of the notebook's code cells.
+        corpus: sha256 of a text that a parameter only names.
+    """
+    return {
+        "parameters": dict(parameters),
+        "code": code,
+        "corpus": corpus,
+        "library": source_hash(),
+        "torch": importlib.metadata.version("torch"),
+        "device": device_class(),
+    }
+
+
+def key(identity: Mapping[str, Any]) -> str:
+    """Return the name of a run: the first 16 hex digits of the sha256 of its canonical JSON.
+
+    >>> key({"a": 1, "b": [2.5]}) == key({"b": [2.5], "a": 1}) != key({"a": 1, "b": [2.6]})
+    True
+    """
+    return hashlib.sha256(canonical(identity).encode()).hexdigest()[:16]
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` so that, whatever happens, ``path`` holds all of it or what it held."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, sort_keys=True, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # Windows cannot open a folder; its rename needs no second flush
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class Run:
+    """The folder of one run: ``params.json``, what the run leaves, then ``run.json``."""
+
+    def __init__(self, root: str | Path, identity: Mapping[str, Any]):
+        self.identity = dict(identity)
+        self.key = key(identity)
+        self.folder = Path(root).absolute() / self.key
+
+    @property
+    def done(self) -> bool:
+        """Whether the run was committed."""
+        return (self.folder / "run.json").exists()
+
+    def record(self) -> dict[str, Any]:
+        """Return what ``run.json`` says; FileNotFoundError when the run is not done."""
+        return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+
+    @contextmanager
+    def writing(self, patience: float = 5.0) -> Iterator[None]:
+        """Hold the right to write this run; the kernel of the system frees it if we die.
+
+        Raises:
+            Busy: another process held it for all of ``patience`` seconds.
+        """
+        # Beside the folders, not inside: `set_aside` renames the folder while the lock is held.
+        locks = self.folder.parent / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(locks / self.key)
+        try:
+            lock.acquire(timeout=patience)
+        except Timeout:
+            raise Busy(
+                f"{self.folder}: another process is writing this run; wait for it, or stop it"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def set_aside(self) -> None:
+        """Rename the folder to ``<key>.old-N``: repeating a run deletes nothing."""
+        if not self.folder.exists():
+            return
+        number = 1
+        while (old := self.folder.with_name(f"{self.key}.old-{number}")).exists():
+            number += 1
+        self.folder.rename(old)
+
+    def begin(self) -> None:
+        """Write ``params.json`` and forget an earlier failure; files for a resume stay."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "error.json").unlink(missing_ok=True)
+        write_json(self.folder / "params.json", self.identity)
+
+    def fail(self, **error: Any) -> None:
+        """Write ``error.json``: a failed run is not done, and says why."""
+        write_json(self.folder / "error.json", error)
+
+    def commit(self, **result: Any) -> None:
+        """Write ``run.json``, last of all."""
+        machine = {"python": platform.python_version(), "platform": platform.platform()}
+        write_json(
+            self.folder / "run.json",
+            {**self.identity, "key": self.key, "finished": time.time(), **machine, **result},
+        )

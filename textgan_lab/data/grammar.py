@@ -1,0 +1,401 @@
+"""Grammars: small languages, defined in a readable file, whose every probability is known exactly.
+
+The rules become one deterministic automaton in which each state is an exact belief over all modes
+and templates that could have led there (weighted determinisation, Mohri 1997, in fractions). A
+sentence is then one path, so that its probability, the entropy and the count are sums over paths.
+"""
+
+import hashlib
+import itertools
+import json
+import math
+import os
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from .grammar_file import UNITS, GrammarError, Rules, read_rules
+from .law import EOS, PAD, SPECIALS, DrawnData
+from .sources import CORPORA, shipped
+
+START, END = 0, 1  # states of the automaton; END reads only <pad>
+STATE_LIMIT = 100_000
+
+
+class _Tables(NamedTuple):
+    """The arcs of the automaton, sorted by state and word, on one device."""
+
+    keys: torch.Tensor  # [arcs] int64: state * vocab_size + word
+    words: torch.Tensor  # [arcs] int64
+    targets: torch.Tensor  # [arcs] int64
+    log_probs: torch.Tensor  # [arcs] float64
+    cdf: torch.Tensor  # [arcs] float64: state + cumulated probability within it
+    first: torch.Tensor  # [states] int64: a state's first arc
+    last: torch.Tensor  # [states] int64
+    owner: torch.Tensor  # [vocab_size] int64: the one mode with this word, else len(mode_names)
+
+
+class Grammar(DrawnData):
+    """A finite language with an exact law over sentences; `load` one, or write it `from_text`.
+
+    Shapes   ids [n, T] int64, T = ``length``; log_prob [n] float64, nats per sentence
+    Formula  p(x) = sum over modes m of p(m) p(x | m); within a mode a sentence has one derivation
+
+    >>> pets = Grammar.from_text("{templates: PET V, modes: {a: {PET: [cat, dog], V: sits}}}")
+    >>> pets.size, pets.decode(pets.enumerate()[0]), round(pets.entropy, 4)
+    (2, ['cat sits', 'dog sits'], 0.6931)
+    >>> pets.log_prob(pets.encode(["cat sits", "cat cat"]))
+    tensor([-0.6931,    -inf], dtype=torch.float64)
+    """
+
+    kind = "text"
+
+    def __init__(self, rules: Rules, *, name: str, seed: int = 0, pool: int = 30_000):
+        self.name, self.seed, self.pool, self.length = name, seed, pool, rules.length
+        self._check_pool()
+        self._joiner = UNITS[rules.unit]
+        self.mode_names = [mode.name for mode in rules.modes]
+        self.mode_probs = [float(mode.probability) for mode in rules.modes]
+        said = {  # token -> the modes that can say it, in order of first appearance
+            token: {m.name for m in rules.modes if token in _tokens(m)}
+            for mode in rules.modes
+            for token in _tokens(mode)
+        }
+        self.vocabulary = [*SPECIALS, *said]
+        self.vocab_size = len(self.vocabulary)
+        self.support = torch.ones(self.vocab_size, dtype=torch.bool)
+        self.support[[i for i in range(len(SPECIALS)) if i != EOS]] = False
+        self._ids = {word: i for i, word in enumerate(self.vocabulary)}
+        self._owner = [len(self.mode_names)] * len(SPECIALS) + [
+            self.mode_names.index(*modes) if len(modes) == 1 else len(self.mode_names)
+            for modes in said.values()
+        ]
+        self._arcs = [
+            sorted((self._ids[word], p, target) for word, (p, target) in arcs.items())
+            for arcs in _determinise(rules)
+        ]
+        self._tables: dict[torch.device, _Tables] = {}
+
+    @classmethod
+    def load(cls, source: str | os.PathLike, *, seed: int = 0, pool: int = 30_000) -> "Grammar":
+        """Return the grammar in a file, or a shipped one by its name ("captions", "mini", ...).
+
+        ``name``, ``name.yaml`` and ``data/name.yaml`` mean the shipped file where there is no such
+        file in the working directory; ``pool`` is the number of training sentences, ``seed`` theirs.
+
+        Raises:
+            GrammarError: a malformed or ambiguous file; names the line.
+            FileNotFoundError: no such file.
+        """
+        path = Path(source).expanduser()
+        if not path.is_file() and path.parent in (Path("."), Path("data")):
+            path = shipped(path.name if path.suffix else f"{path.name}.yaml")
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such grammar file")
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            raise GrammarError(
+                str(path), line, f"byte {error.start} is not UTF-8; save the file as UTF-8"
+            ) from error
+        return cls(read_rules(text, str(path)), name=path.stem, seed=seed, pool=pool)
+
+    @classmethod
+    def from_text(
+        cls, text: str, *, name: str = "grammar", seed: int = 0, pool: int = 30_000
+    ) -> "Grammar":
+        """Return the grammar written in YAML ``text``; raises GrammarError like `load`."""
+        return cls(read_rules(text, name), name=name, seed=seed, pool=pool)
+
+    def log_prob(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the exact log-probability of any token strings, -inf where ungrammatical.
+
+        Shapes  ids [n, any] int64 -> [n] float64, nats per sentence. After <eos> only <pad> is
+                legal, and a string without <eos> is no sentence.
+        """
+        _check_ids(ids)
+        tables = self._on(ids.device)
+        state = torch.full((len(ids),), START, device=ids.device)
+        total = torch.zeros(len(ids), dtype=torch.float64, device=ids.device)
+        dead = len(self._arcs)  # a state without arcs
+        legal = (ids >= 0) & (ids < self.vocab_size)  # an id beyond would alias another state's arc
+        for word, known in zip(ids.unbind(1), legal.unbind(1), strict=True):
+            key = torch.where(known, state * self.vocab_size + word, -1)
+            arc = torch.searchsorted(tables.keys, key).clamp_(max=len(tables.keys) - 1)
+            found = tables.keys[arc] == key
+            state = torch.where(found, tables.targets[arc], dead)
+            total += torch.where(found, tables.log_probs[arc], -torch.inf)
+        return torch.where(state == END, total, -torch.inf)
+
+    def grammatical(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return which strings are sentences of the language: [n, any] -> bool [n]."""
+        return self.log_prob(ids) > -torch.inf
+
+    def sample(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw ``n`` sentences on the generator's device: ids [n, T] int64.
+
+        One float64 uniform a token, inverted on the cumulated probabilities of the state's arcs.
+        """
+        tables = self._on(generator.device)
+        ids = torch.empty((n, self.length), dtype=torch.int64, device=generator.device)
+        state = torch.full((n,), START, device=generator.device)
+        for t in range(self.length):
+            u = torch.rand(n, dtype=torch.float64, generator=generator, device=generator.device)
+            arc = torch.searchsorted(tables.cdf, state + u, right=True)
+            arc = torch.minimum(arc, tables.last[state])  # state + u may round up to state + 1
+            ids[:, t], state = tables.words[arc], tables.targets[arc]
+        return ids
+
+    def modes(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the mode whose own words a string has most of, grammatical or not.
+
+        Shapes  ids [n, any] int64 -> int64 [n]; ``len(mode_names)`` means none
+        Rule    a mode's own words occur in no other mode; only tokens before the first <eos> count;
+                a tie goes to the mode named first; no own word of any mode is none
+        """
+        _check_ids(ids)
+        none = len(self.mode_names)
+        owner = self._on(ids.device).owner
+        legal = (ids >= 0) & (ids < self.vocab_size)
+        said = torch.where(legal, owner[torch.where(legal, ids, PAD)], none)
+        before_eos = (ids == EOS).cumsum(1) == 0
+        counts = torch.zeros((len(ids), none + 1), dtype=torch.int64, device=ids.device)
+        counts.scatter_add_(1, said, before_eos.long())
+        most, mode = counts[:, :none].max(1)  # among equals, max names the first
+        return torch.where(most > 0, mode, none)
+
+    @cached_property
+    def entropy(self) -> float:
+        """H(p) in nats per sentence, exact: the sum over states of p(reached) H(next word)."""
+
+        def of_state(arcs, after):
+            return math.fsum(float(p) * (after[t] - math.log(p)) for _, p, t in arcs)
+
+        return self._fold(of_state, end=0.0)
+
+    @cached_property
+    def size(self) -> int:
+        """The number of different sentences."""
+        return self._fold(lambda arcs, after: sum(after[t] for _, _, t in arcs), end=1)
+
+    def enumerate(self, limit: int = 100_000) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return every sentence once with its log-probability: ids [size, T], float64 [size].
+
+        Raises:
+            ValueError: more than ``limit`` sentences.
+        """
+        if self.size > limit:
+            raise ValueError(
+                f"{self.name}: {self.size:,} sentences, more than limit={limit:,}; raise the limit "
+                f"or draw a sample"
+            )
+        tables = self._on(torch.device("cpu"))
+        ids = torch.empty((1, 0), dtype=torch.int64)
+        state, total = torch.tensor([START]), torch.zeros(1, dtype=torch.float64)
+        for _ in range(self.length):
+            arcs = tables.last[state] - tables.first[state] + 1
+            row = torch.arange(len(ids)).repeat_interleave(arcs)
+            within = torch.arange(len(row)) - (arcs.cumsum(0) - arcs)[row]
+            arc = tables.first[state][row] + within
+            ids = torch.cat([ids[row], tables.words[arc, None]], dim=1)
+            total = total[row] + tables.log_probs[arc]
+            state = tables.targets[arc]
+        return ids, total
+
+    def decode(self, ids: torch.Tensor) -> list[str] | str:
+        """Return the sentences up to their first <eos>: ids [n, T] -> list, ids [T] -> one string."""
+        if ids.dim() == 2:
+            return [self.decode(row) for row in ids]
+        words = itertools.takewhile(lambda i: i != EOS, ids.tolist())
+        return self._joiner.join(self.vocabulary[i] for i in words)
+
+    def encode(self, sentences: list[str]) -> torch.Tensor:
+        """Return ids [n, T] of sentences, grammatical or not, each closed by <eos>.
+
+        Raises:
+            ValueError: a word outside the vocabulary, or more than T - 1 tokens.
+        """
+        ids = torch.full((len(sentences), self.length), PAD)
+        for row, sentence in enumerate(sentences):
+            words = sentence.split() if self._joiner else list(sentence)
+            for word in words:
+                if word not in self._ids:
+                    raise ValueError(f"{self.name}: {word!r} in {sentence!r} is not in the language")
+            if len(words) >= self.length:
+                raise ValueError(
+                    f"{self.name}: {sentence!r} has {len(words)} tokens; at most {self.length - 1} "
+                    f"and <eos> fit"
+                )
+            found = [self._ids[word] for word in words] + [EOS]
+            ids[row, : len(found)] = torch.tensor(found)
+        return ids
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of language, seed and pool; comments and layout of the file do not count."""
+        arcs = [[(word, str(p), target) for word, p, target in state] for state in self._arcs]
+        defines = [self.vocabulary, self.length, self._joiner, self.mode_names, self.mode_probs]
+        content = json.dumps([*defines, self._owner, arcs, self.seed, self.pool])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def _fold(self, of_state, end):
+        """Return the value of START, each state's computed by ``of_state`` from its targets'."""
+        values, pending = {END: end}, [START]
+        while pending:  # depth first, with a stack of its own: a sentence may be long
+            missing = [t for _, _, t in self._arcs[pending[-1]] if t not in values]
+            if missing:
+                pending += missing
+            else:
+                state = pending.pop()
+                values[state] = of_state(self._arcs[state], values)
+        return values[START]
+
+    def _on(self, device: torch.device) -> _Tables:
+        if device not in self._tables:
+            keys, words, targets, log_probs, cdf, last = [], [], [], [], [], []
+            for state, arcs in enumerate(self._arcs):
+                cumulated = Fraction(0)
+                for word, p, target in arcs:
+                    cumulated += p
+                    keys.append(state * self.vocab_size + word)
+                    words.append(word)
+                    targets.append(target)
+                    log_probs.append(math.log(p))
+                    cdf.append(float(state + cumulated))
+                last.append(len(keys) - 1)
+            columns = [keys, words, targets, log_probs, cdf, [0, *(i + 1 for i in last[:-1])], last]
+            kinds = [torch.int64] * 3 + [torch.float64] * 2 + [torch.int64] * 2
+            self._tables[device] = _Tables(
+                *(torch.tensor(c, dtype=k, device=device) for c, k in zip(columns, kinds, strict=True)),
+                torch.tensor(self._owner, device=device),
+            )
+        return self._tables[device]
+
+    def __repr__(self) -> str:
+        sentences = self.decode(self.sample(3, torch.Generator().manual_seed(0)))
+        facts = (
+            f"Grammar {self.name!r}: {self.size:,} sentences of up to {self.length} tokens, "
+            f"vocabulary {self.vocab_size}, entropy {self.entropy:.4f} nats per sentence"
+        )
+        modes = ", ".join(f"{n} {p:.3g}" for n, p in zip(self.mode_names, self.mode_probs, strict=True))
+        return "\n".join([facts, f"modes: {modes}", *(f"  {s}" for s in sentences)])
+
+
+def _check_ids(ids: torch.Tensor) -> None:
+    if ids.dim() != 2 or ids.is_floating_point():
+        raise ValueError(f"expected token ids [n, time] of whole numbers, got {ids.dtype} "
+                         f"{list(ids.shape)}")
+
+
+def _tokens(mode) -> dict[str, None]:
+    return dict.fromkeys(
+        token
+        for template in mode.templates
+        for choices in template.positions
+        for choice in choices
+        for token in choice.tokens
+    )
+
+
+def _nondeterministic(rules: Rules):
+    """Return (arcs, start): state -> [(word, p, target, choices made)], state -> (p, choices made).
+
+    Every template is a chain of its own, built from its end; a slot left out is folded into the
+    arcs that leave the next position. Each mode has its own end, so that a sentence which two modes
+    share is no ambiguity.
+    """
+    new = itertools.count()
+    arcs, start = {}, {}
+    for mode in rules.modes:
+        end = next(new)
+        for template in mode.templates:
+            state = next(new)
+            arcs[state] = [(SPECIALS[EOS], Fraction(1), end, ())]
+            for choices in reversed(template.positions):
+                after, state = state, next(new)
+                arcs[state] = leaving = []
+                for choice in choices:
+                    if not choice.tokens:
+                        leaving += [
+                            (word, choice.probability * p, target, (choice, *made))
+                            for word, p, target, made in arcs[after]
+                        ]
+                        continue
+                    target = after
+                    for token in reversed(choice.tokens[1:]):
+                        target, following = next(new), target
+                        arcs[target] = [(token, Fraction(1), following, ())]
+                    leaving.append((choice.tokens[0], choice.probability, target, (choice,)))
+            start[state] = mode.probability * template.choice.probability, (template.choice,)
+    return arcs, start
+
+
+def _determinise(rules: Rules) -> list[dict[str, tuple[Fraction, int]]]:
+    """Return the automaton: for each state, word -> (probability, next state).
+
+    A state is a set of states of the nondeterministic one, each with its exact posterior weight.
+    Two ways into one of those by the same words are two derivations of a sentence in one mode,
+    because every state lies on a path to its mode's end.
+    """
+    arcs, start = _nondeterministic(rules)
+    automaton = [{}, {SPECIALS[PAD]: (Fraction(1), END)}]
+    beliefs, read = [start, {}], [(), ()]  # read: the words that first led there
+    known = {frozenset((s, p) for s, (p, _) in start.items()): START}
+    for here in itertools.count():
+        if here == len(beliefs):
+            return automaton
+        if here == END:
+            continue
+        following: dict[str, dict] = {}
+        for state, (weight, made) in beliefs[here].items():
+            for word, p, target, choices in arcs[state]:
+                reached = following.setdefault(word, {})
+                if target in reached:
+                    words = [*read[here], word]
+                    _ambiguous(rules, words, reached[target][1], made + choices)
+                reached[target] = weight * p, made + choices
+        for word, reached in following.items():
+            total = sum(p for p, _ in reached.values())
+            belief = {s: (p / total, made) for s, (p, made) in reached.items()}
+            key = frozenset((s, p) for s, (p, _) in belief.items())
+            if word == SPECIALS[EOS]:
+                known.setdefault(key, END)
+            elif key not in known:
+                known[key] = len(beliefs)
+                beliefs.append(belief)
+                read.append((*read[here], word))
+                automaton.append({})
+                if len(beliefs) > STATE_LIMIT:
+                    raise GrammarError(
+                        rules.source, 1, f"the language needs more than {STATE_LIMIT:,} states; "
+                        f"use fewer phrases, or modes that share fewer words"
+                    )
+            automaton[here][word] = total, known[key]
+
+
+def _ambiguous(rules: Rules, words: list[str], one: tuple, other: tuple):
+    a, b = next((a, b) for a, b in zip(one, other, strict=False) if a is not b)
+    text = UNITS[rules.unit].join(word for word in words if word != SPECIALS[EOS])
+    what = "the sentence" if words[-1] == SPECIALS[EOS] else "a sentence that begins with"
+    raise GrammarError(
+        rules.source, max(a.line, b.line),
+        f"ambiguous: {what} {text!r} can be made in two ways within one mode, by {a.label} and by "
+        f"{b.label}; keep one",
+    )
+
+
+def _shipped(name: str, summary: str):
+    def loader(*, seed: int = 0, pool: int = 30_000) -> Grammar:
+        return Grammar.load(shipped(f"{name}.yaml"), seed=seed, pool=pool)
+
+    loader.__doc__, loader.__name__ = summary, name
+    return CORPORA.register(name)(loader)
+
+
+captions = _shipped("captions", "Eight scenes of made-up captions; exact law, 24,192 sentences.")
+mini = _shipped("mini", "Four modes, 192 sentences: small enough to sum over all of them.")
+arithmetic = _shipped("arithmetic", "Correct one-digit arithmetic, a character at a time.")

@@ -1,0 +1,198 @@
+"""Knobs: what can be turned while a run goes on, and the schedule that a session of turns becomes.
+
+Host side only; no torch. `training.live` mirrors the values on the device. Any thread may call
+`Knobs.set`; the trainer reads one immutable snapshot at the head of each step.
+"""
+
+import json
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from .catalogue import UnknownName
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One thing that can be turned: its default, what is legal, what a slider shows, and why.
+
+    ``bounds`` are the legal values, both ends included; ``slider`` is the part of them a slider
+    covers. An ``integer`` knob is a count that steers the host's loop.
+    """
+
+    name: str
+    default: float
+    bounds: tuple[float, float]
+    meaning: str
+    unit: str = ""
+    player: Literal["d", "g", "both"] = "both"
+    scale: Literal["linear", "log"] = "linear"
+    slider: tuple[float, float] | None = None
+    integer: bool = False
+
+    @property
+    def shown(self) -> tuple[float, float]:
+        """The range a slider covers."""
+        return self.slider or self.bounds
+
+    def check(self, value: Any) -> float:
+        """Return ``value`` as a number; raise ValueError or TypeError naming knob and range."""
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"knob {self.name}: expected a number, got {value!r}")
+        low, high = self.bounds
+        if not (math.isfinite(value) and low <= value <= high):
+            raise ValueError(f"knob {self.name}: {value!r} is outside [{low:g}, {high:g}]")
+        if self.integer:
+            if value != int(value):
+                raise ValueError(f"knob {self.name}: expected a whole number, got {value!r}")
+            return int(value)
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The values of all knobs at one version, and who set the newest of them."""
+
+    version: int
+    values: Mapping[str, float]
+    source: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Knob ``name`` went from ``old`` to ``new`` just before step ``step`` was computed."""
+
+    step: int
+    name: str
+    old: float
+    new: float
+    source: str = "user"
+
+
+class Knobs:
+    """The host copy of every knob of a run.
+
+    >>> knobs = Knobs([Knob("d_lr", 2e-4, (0, 1), "step size of D", player="d", scale="log")])
+    >>> knobs.set(d_lr=1e-3); knobs["d_lr"], knobs.read().version
+    (0.001, 1)
+    >>> knobs.set(d_lr=2)
+    Traceback (most recent call last):
+    ValueError: knob d_lr: 2 is outside [0, 1]
+    """
+
+    def __init__(self, knobs: Iterable[Knob], values: Mapping[str, float] | None = None):
+        self.table = {knob.name: knob for knob in knobs}
+        start = {name: knob.check(knob.default) for name, knob in self.table.items()}
+        start.update(self._checked(values or {}))
+        self._lock = threading.Lock()
+        self._snapshot = Snapshot(0, MappingProxyType(start), "default")
+
+    def _checked(self, changes: Mapping[str, Any]) -> dict[str, float]:
+        for name in changes:
+            if name not in self.table:
+                raise UnknownName(f"unknown knob {name!r}; this run has: {', '.join(self.table)}")
+        return {name: self.table[name].check(value) for name, value in changes.items()}
+
+    def set(self, _changes: Mapping[str, float] | None = None, *, source: str = "user", **changes):
+        """Turn knobs, all or none; the next step uses them. Safe from any thread.
+
+        A dotted name goes into a mapping: ``knobs.set({"gradient_penalty.weight": 1.0})``.
+
+        Raises:
+            UnknownName: a name this run does not have.
+            ValueError, TypeError: a value outside its range, or no number.
+        """
+        checked = self._checked({**(_changes or {}), **changes})
+        with self._lock:
+            old = self._snapshot
+            values = MappingProxyType({**old.values, **checked})
+            self._snapshot = Snapshot(old.version + 1, values, source)
+
+    def read(self) -> Snapshot:
+        """Return the newest snapshot: one reference, no lock, never half a change."""
+        return self._snapshot
+
+    def __getitem__(self, name: str) -> float:
+        return self._snapshot.values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table)
+
+    def __repr__(self) -> str:
+        width = max(map(len, self.table), default=0)
+        values = self._snapshot.values
+        return "\n".join(
+            f"{name:<{width}}  {values[name]:<10g} {knob.meaning}"
+            + (f" [{knob.unit}]" if knob.unit else "")
+            for name, knob in self.table.items()
+        )
+
+
+class Schedule:
+    """Turns that are due: ``[step, name, value]`` triples, in order of step.
+
+    A live session exports one; a notebook parameter or a JSON file holds one as it is.
+
+    >>> decay = Schedule.following("g_lr", lambda t: 5e-3 * (1200 / t) ** 2, range(1200, 1203))
+    >>> Schedule([[0, "d_noise", 0.5]]).due(0), len(decay), decay.due(1200)
+    ({'d_noise': 0.5}, 3, {'g_lr': 0.005})
+    """
+
+    def __init__(self, entries: Iterable[Iterable[Any]] = ()):
+        self.entries: list[tuple[int, str, float]] = []
+        for entry in entries:
+            entry = tuple(entry)
+            if (
+                len(entry) != 3
+                or isinstance(entry[0], bool)
+                or not isinstance(entry[0], int)
+                or entry[0] < 0
+                or not isinstance(entry[1], str)
+                or isinstance(entry[2], bool)
+                or not isinstance(entry[2], Real)
+            ):
+                raise ValueError(f"schedule: expected [step, knob, value], got {list(entry)!r}")
+            self.entries.append(entry)
+        self.entries.sort(key=lambda entry: entry[0])  # stable: later entries of a step win
+        self._due: dict[int, dict[str, float]] = {}
+        for step, name, value in self.entries:
+            self._due.setdefault(step, {})[name] = value
+
+    @classmethod
+    def following(cls, name: str, value: Callable[[int], float], steps: Iterable[int]):
+        """Turn knob ``name`` to ``value(t)`` at every ``t`` in ``steps``: a decay, an annealing."""
+        return cls((t, name, value(t)) for t in steps)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Schedule":
+        """Read the schedule in a file that `LiveLab.export` or `Schedule.save` wrote."""
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        return cls(content["schedule"] if isinstance(content, dict) else content)
+
+    def save(self, path: str | Path) -> None:
+        """Write the triples as JSON."""
+        Path(path).write_text(json.dumps([list(e) for e in self.entries]), encoding="utf-8")
+
+    def due(self, step: int) -> Mapping[str, float]:
+        """Return the knobs to turn just before step ``step``."""
+        return self._due.get(step, {})
+
+    def __add__(self, other: "Schedule") -> "Schedule":
+        return Schedule([*self.entries, *other.entries])
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[tuple[int, str, float]]:
+        return iter(self.entries)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schedule) and self.entries == other.entries
+
+    def __repr__(self) -> str:
+        return f"Schedule({[list(entry) for entry in self.entries]!r})"

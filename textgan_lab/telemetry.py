@@ -1,0 +1,161 @@
+"""Telemetry: the record of a run, and all that plots and diagnoses ever read. No torch.
+
+A run leaves five lists. ``rows`` has one mapping a step; ``turns`` the knob changes; ``samples``
+generated sentences with D's opinion of each token; ``events`` what happened to the run itself (its
+start, a divergence); ``timings`` what the clock said. All but ``timings`` are functions of spec and
+schedule alone, so they are byte for byte the same in a replay on CPU.
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .knobs import Schedule, Turn
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Step:
+    """One step of a run: ``t`` (from 0), ``phase``, the ``turns`` applied just before it, ``values``.
+
+    ``values`` live on the device until the next flush; reading them earlier costs one device sync.
+    """
+
+    __slots__ = ("_read", "phase", "t", "turns")
+
+    def __init__(self, t: int, phase: str, turns: tuple[Turn, ...], read: Callable[[int], dict]):
+        self.t, self.phase, self.turns, self._read = t, phase, turns, read
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What was measured at this step, name to number."""
+        return self._read(self.t)
+
+    def __repr__(self) -> str:
+        return f"Step(t={self.t}, phase={self.phase!r}, turns={list(self.turns)!r})"
+
+
+class Telemetry:
+    """Everything a run recorded.
+
+    >>> telemetry = Telemetry()
+    >>> telemetry.rows.append({"step": 0, "phase": "adversarial", "d_loss": 1.4})
+    >>> telemetry.turns.append(Turn(0, "d_lr", 2e-4, 1e-3))
+    >>> telemetry.schedule(), float(telemetry.frame()["d_loss"][0])
+    (Schedule([[0, 'd_lr', 0.001]]), 1.4)
+    """
+
+    FILES = ("telemetry", "samples", "events", "timings")  # <name>.jsonl in a run's folder
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.turns: list[Turn] = []
+        self.samples: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.timings: list[dict[str, Any]] = []
+
+    def frame(self, phase: str | None = None) -> "pandas.DataFrame":
+        """Return one row a step, NaN where a value was not measured; ``phase`` keeps one phase.
+
+        ``tokens_per_second`` is joined from the clock at the steps where it was read.
+        """
+        import pandas
+
+        rows = [row for row in self.rows if phase in (None, row["phase"])]
+        frame = pandas.DataFrame(rows, columns=None if rows else ["step", "phase"])
+        if self.timings:
+            clock = pandas.DataFrame(self.timings)[["step", "tokens_per_second"]]
+            frame = frame.merge(clock, on="step", how="left")
+        return frame.dropna(axis="columns", how="all") if rows else frame
+
+    def latest(self, name: str) -> float:
+        """Return the newest measured value of column ``name``; KeyError when there is none."""
+        for row in reversed(self.rows):
+            if not math.isnan(row.get(name, math.nan)):
+                return row[name]
+        raise KeyError(f"{name!r} was not measured in this run")
+
+    def columns(self) -> list[str]:
+        """Return the names of all measured values, in order of first appearance."""
+        seen = dict.fromkeys(name for row in self.rows for name in row)
+        return [name for name in seen if name not in ("step", "phase")]
+
+    def schedule(self) -> Schedule:
+        """Return the turns that were applied, as a schedule that replays this run."""
+        return Schedule((turn.step, turn.name, turn.new) for turn in self.turns)
+
+    def truncate(self, step: int) -> None:
+        """Forget everything at or after step ``step``: what a rewind does."""
+        self.rows = [row for row in self.rows if row["step"] < step]
+        self.turns = [turn for turn in self.turns if turn.step < step]
+        for name in ("samples", "events", "timings"):
+            # a sample stamped t was taken after t steps, so the one at `step` belongs to the past
+            setattr(self, name, [r for r in getattr(self, name) if r["step"] <= step])
+
+    def _records(self, name: str) -> Iterable[Mapping[str, Any]]:
+        if name == "telemetry":
+            return self.rows
+        if name == "events":
+            turns = [{"event": "turn", **asdict(turn)} for turn in self.turns]
+            return sorted([*self.events, *turns], key=lambda record: record["step"])
+        return getattr(self, name)
+
+    def lines(self, name: str) -> str:
+        """Return the text of ``<name>.jsonl``."""
+        return "".join(json.dumps(record) + "\n" for record in self._records(name))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``telemetry.jsonl``, ``events.jsonl``, ``samples.jsonl``, ``timings.jsonl``.
+
+        NaN is written as ``NaN``, which pandas and DuckDB read. Each file is replaced whole.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in self.FILES:
+            scratch = folder / f".{name}.jsonl.{os.getpid()}.tmp"
+            scratch.write_text(self.lines(name), encoding="utf-8")
+            os.replace(scratch, folder / f"{name}.jsonl")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Telemetry":
+        """Read what `save` wrote; a torn last line (a killed writer) is dropped."""
+        folder = Path(folder)
+        if not (folder / "telemetry.jsonl").exists():
+            raise FileNotFoundError(f"{folder}: no telemetry.jsonl there; is it a run's folder?")
+        return cls.parse({n: (folder / f"{n}.jsonl").read_text(encoding="utf-8")
+                          for n in cls.FILES if (folder / f"{n}.jsonl").exists()})
+
+    @classmethod
+    def parse(cls, text: Mapping[str, str]) -> "Telemetry":
+        """Build telemetry from the text of its files, ``{"telemetry": ..., "events": ...}``."""
+        telemetry = cls()
+        telemetry.rows = list(_records(text.get("telemetry", "")))
+        telemetry.samples = list(_records(text.get("samples", "")))
+        telemetry.timings = list(_records(text.get("timings", "")))
+        for record in _records(text.get("events", "")):
+            if record["event"] == "turn":
+                record.pop("event")
+                telemetry.turns.append(Turn(**record))
+            else:
+                telemetry.events.append(record)
+        return telemetry
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        counts = {"steps": len(self.rows), "turns": len(self.turns), "samples": len(self.samples)}
+        notes = [e["event"] for e in self.events if e["event"] != "start"]
+        said = ", ".join(f"{n} {kind}" for kind, n in counts.items())
+        return f"Telemetry({said}{', ' + ', '.join(notes) if notes else ''})"
+
+
+def _records(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.split("\n")[:-1]:  # what follows the last newline is torn, or empty
+        yield json.loads(line)

@@ -1,0 +1,169 @@
+"""Probes: what is measured on fresh samples every ``probe_every`` steps.
+
+Each probe draws from a generator made for this one measurement, so measuring more or less often
+changes neither the training nor what is measured at a given step. Parts switch to inference.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..catalogue import Catalogue
+from ..metrics import compare_laws, distinct, unique_ratio
+from ..models.sampling import PAD, Rollout
+
+PROBES = Catalogue("probe")
+
+
+@dataclass
+class Measurement:
+    """Fresh fakes and held-out real data, on the device; what several probes need is kept."""
+
+    generator: Any
+    discriminator: Any
+    data: Any
+    held_out: Tensor
+    fake: Tensor
+    threshold: float | None  # D's logit above which it says "real"; None: halfway between means
+
+    @property
+    def is_text(self) -> bool:
+        """Whether samples are sentences."""
+        return self.data.kind == "text"
+
+    @cached_property
+    def fake_rollout(self) -> Rollout:
+        """The fakes with their exact log q."""
+        return self.generator.score(self.fake)
+
+    @cached_property
+    def fake_log_q(self) -> Tensor:
+        """Exact log q of each fake, [n] float64."""
+        return self.fake_rollout.log_q.double().sum(1)
+
+    @cached_property
+    def held_out_log_q(self) -> Tensor:
+        """Exact log q of each held-out sentence, [n] float64."""
+        return self.generator.log_prob(self.held_out)
+
+    @cached_property
+    def fake_sentences(self) -> list[tuple[int, ...]]:
+        """The fakes without padding, on the host."""
+        return [tuple(i for i in row if i != PAD) for row in self.fake.tolist()]
+
+
+Probe = Callable[[Measurement], dict[str, float]]
+
+
+@PROBES.register("held_out_nll")
+def held_out_nll(m: Measurement) -> dict[str, float]:
+    """Exact E_real[-ln q] on validation sentences: nats per token, and per sentence."""
+    if not m.is_text:
+        return {}
+    total = -m.held_out_log_q.sum().item()
+    tokens = (m.held_out != PAD).sum().item()
+    return {"held_out_nll": total / tokens, "held_out_nll.sentence": total / len(m.held_out)}
+
+
+@PROBES.register("entropy")
+def entropy(m: Measurement) -> dict[str, float]:
+    """Mean entropy of G's next token along its own sentences, nats."""
+    if not m.is_text:
+        return {}
+    rollout = m.fake_rollout
+    return {"g_entropy": (rollout.entropy.sum() / rollout.mask.sum()).item()}
+
+
+@PROBES.register("truth")
+def truth(m: Measurement) -> dict[str, float]:
+    """True JS(p, q) in nats with its standard error, and the Bayes accuracy, where p is known.
+
+    Also ``oracle_nll``, E_q[-ln p] per token, infinite as soon as one fake is impossible under p.
+    """
+    if not m.is_text or m.data.law is None:
+        return {}
+    log_p_fake = m.data.law.log_prob(m.fake).cpu()
+    found = compare_laws(
+        m.data.law.log_prob(m.held_out).cpu(),
+        m.held_out_log_q.cpu(),
+        log_p_fake,
+        m.fake_log_q.cpu(),
+    )
+    return {
+        "js": found.js,
+        "js_se": found.js_se,
+        "bayes_accuracy": found.bayes_accuracy,
+        "possible": log_p_fake.isfinite().double().mean().item(),
+        "oracle_nll": -log_p_fake.sum().item() / (m.fake != PAD).sum().item(),
+    }
+
+
+@PROBES.register("modes")
+def modes(m: Measurement) -> dict[str, float]:
+    """Share of fakes in each mode of a known law, ``mode.none`` outside all; how many are present.
+
+    A mode is present when at least a tenth of its even share falls into it.
+    """
+    if m.data.law is None or not m.data.law.mode_names:
+        return {}
+    names = m.data.law.mode_names
+    counts = torch.bincount(m.data.law.modes(m.fake).cpu(), minlength=len(names) + 1)
+    shares = (counts / counts.sum()).tolist()
+    present = sum(share >= 0.1 / len(names) for share in shares[:-1])
+    return {
+        "modes": float(present),
+        **{f"mode.{name}": share for name, share in zip([*names, "none"], shares, strict=True)},
+    }
+
+
+@PROBES.register("diversity")
+def diversity(m: Measurement) -> dict[str, float]:
+    """Share of distinct sentences, and distinct-2, among the fakes; both fall with their number."""
+    if not m.is_text:
+        return {}
+    return {
+        "unique_ratio": unique_ratio(m.fake_sentences),
+        "distinct_2": distinct(m.fake_sentences, 2),
+    }
+
+
+@PROBES.register("accuracy")
+def accuracy(m: Measurement) -> dict[str, float]:
+    """D's accuracy on held-out real data and fresh fakes: no sentence that it was trained on."""
+    real, fake = m.discriminator(m.held_out), m.discriminator(m.fake)
+    if m.is_text and real.dim() == 2:
+        real, fake = real[m.held_out != PAD], fake[m.fake != PAD]
+    at = (real.mean() + fake.mean()) / 2 if m.threshold is None else m.threshold
+    right = ((real > at).double().mean() + (fake < at).double().mean()) / 2
+    return {"d_accuracy_held_out": right.item()}
+
+
+def measure(m: Measurement) -> dict[str, float]:
+    """Return the values of all probes that apply."""
+    with torch.no_grad():
+        return {name: value for probe in PROBES.values() for name, value in probe(m).items()}
+
+
+def opinions(discriminator: Any, ids: Tensor, vocab_size: int) -> tuple[Tensor, Tensor]:
+    """Return D's probability of "real" for each sentence, [n], and a score per token, [n, time].
+
+    A per-token D is read off: its probability after each prefix, minus one half. For a D of whole
+    sentences the score is first-order: how much the logit owes to this token rather than to the
+    average token in its place, grad_x s . (x - mean), x the one-hot point.
+    """
+    if discriminator.per_token:
+        with torch.no_grad():
+            p = discriminator(ids).sigmoid()
+        mask = ids != PAD
+        last = mask.sum(1, keepdim=True) - 1
+        return p.gather(1, last).squeeze(1), (p - 0.5) * mask
+    x = torch.nn.functional.one_hot(ids, vocab_size).float().requires_grad_()
+    with torch.enable_grad():
+        logits = discriminator(x)
+        (slope,) = torch.autograd.grad(logits.sum(), x)
+    score = slope.gather(2, ids[..., None]).squeeze(2) - slope.mean(2)
+    return logits.detach().sigmoid(), score * (ids != PAD)

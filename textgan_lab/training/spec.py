@@ -1,0 +1,79 @@
+"""Spec: what is *built*. What can be *turned* afterwards is a knob."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from ..catalogue import Catalogue, UnknownName
+from ..models import DISCRIMINATORS, GENERATORS
+from ..objectives import ESTIMATORS, LOSSES, REMEDIES
+from .live import OPTIMISERS
+
+Options = dict[str, Any]
+Choice = str | dict[str, Options]
+
+
+def chosen(choice: Choice) -> tuple[str, Options]:
+    """Return (name, options) of a choice, written ``"lstm"`` or ``{"lstm": {"hidden": 128}}``."""
+    if isinstance(choice, str):
+        return choice, {}
+    if len(choice) != 1:
+        raise ValueError(f"expected one name with its options, got {choice!r}")
+    return next(iter(choice.items()))
+
+
+def _from(catalogue: Catalogue):
+    def check(choice: Choice) -> Choice:
+        name, options = chosen(choice)
+        catalogue.check(name, options)
+        return choice if options else name
+
+    return Annotated[Choice, AfterValidator(check)]
+
+
+class Spec(BaseModel):
+    """A run, completely: with a schedule of turns it determines every number on CPU.
+
+    Every part is ``"name"`` or ``{"name": {option: value}}``; names and options come from the
+    catalogues. Raises a ValueError (pydantic) that names the field, the value and what is known.
+
+    >>> spec = Spec(data="captions", discriminator={"cnn": {"filters": 64}}, knobs={"d_lr": 2e-4})
+    >>> eval(repr(spec)) == spec
+    True
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: Choice
+    generator: _from(GENERATORS) = "lstm"
+    discriminator: _from(DISCRIMINATORS) = "cnn"
+    loss: _from(LOSSES) = "non_saturating"
+    estimator: _from(ESTIMATORS) = "gumbel"
+    remedies: dict[str, Options] = {}
+    knobs: dict[str, float] = {}
+    g_optimiser: _from(OPTIMISERS) = "adam"
+    d_optimiser: _from(OPTIMISERS) = "adam"
+    g_clip: float = Field(5.0, gt=0)  # largest 2-norm of G's gradient, over all weights
+    d_clip: float = Field(10.0, gt=0)
+    batch_size: int = Field(64, ge=1)
+    mle_steps: int = Field(0, ge=0)  # maximum-likelihood updates of G before play
+    probe_every: int = Field(25, ge=0)  # steps between measurements on fresh samples; 0: never
+    probe_size: int = Field(256, ge=2)  # sentences or points per measurement
+    seed: int = Field(0, ge=0)
+    device: str = "auto"  # "auto" takes a GPU where there is one
+
+    @model_validator(mode="after")
+    def _remedies(self):
+        for name, options in self.remedies.items():
+            REMEDIES.check(name, options)
+        chosen(self.data)
+        return self
+
+    def __repr__(self) -> str:
+        given = self.model_dump(exclude_defaults=True)
+        return f"Spec({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+    __str__ = __repr__
+
+
+__all__ = ["Spec", "UnknownName", "chosen"]
