@@ -1,9 +1,4 @@
-"""Grammars: small languages, defined in a readable file, whose every probability is known exactly.
-
-The rules become one deterministic automaton in which each state is an exact belief over all modes
-and templates that could have led there (weighted determinisation, Mohri 1997, in fractions). A
-sentence is then one path, so that its probability, the entropy and the count are sums over paths.
-"""
+"""Grammars: small languages, defined in a readable file, whose probabilities are known exactly."""
 
 import hashlib
 import itertools
@@ -17,12 +12,10 @@ from typing import NamedTuple
 
 import torch
 
+from .automaton import END, START, determinise
 from .grammar_file import UNITS, GrammarError, Rules, read_rules
 from .law import EOS, PAD, SPECIALS, DrawnData
 from .sources import CORPORA, shipped
-
-START, END = 0, 1  # states of the automaton; END reads only <pad>
-STATE_LIMIT = 100_000
 
 
 class _Tables(NamedTuple):
@@ -54,8 +47,8 @@ class Grammar(DrawnData):
     kind = "text"
 
     def __init__(self, rules: Rules, *, name: str, seed: int = 0, pool: int = 30_000):
-        self.name, self.seed, self.pool, self.length = name, seed, pool, rules.length
-        self._check_pool()
+        self.name, self.length = name, rules.length
+        self._set_draws(seed, pool)
         self._joiner = UNITS[rules.unit]
         self.mode_names = [mode.name for mode in rules.modes]
         self.mode_probs = [float(mode.probability) for mode in rules.modes]
@@ -75,7 +68,7 @@ class Grammar(DrawnData):
         ]
         self._arcs = [
             sorted((self._ids[word], p, target) for word, (p, target) in arcs.items())
-            for arcs in _determinise(rules)
+            for arcs in determinise(rules)
         ]
         self._tables: dict[torch.device, _Tables] = {}
 
@@ -83,8 +76,8 @@ class Grammar(DrawnData):
     def load(cls, source: str | os.PathLike, *, seed: int = 0, pool: int = 30_000) -> "Grammar":
         """Return the grammar in a file, or a shipped one by its name ("captions", "mini", ...).
 
-        ``name``, ``name.yaml`` and ``data/name.yaml`` mean the shipped file where there is no such
-        file in the working directory; ``pool`` is the number of training sentences, ``seed`` theirs.
+        ``name``, ``name.yaml`` and ``data/name.yaml`` mean the shipped file where the working
+        directory has no such file. ``pool`` training sentences are drawn with ``seed``.
 
         Raises:
             GrammarError: a malformed or ambiguous file; names the line.
@@ -207,7 +200,7 @@ class Grammar(DrawnData):
         return ids, total
 
     def decode(self, ids: torch.Tensor) -> list[str] | str:
-        """Return the sentences up to their first <eos>: ids [n, T] -> list, ids [T] -> one string."""
+        """Return the text before the first <eos>: ids [n, T] -> list, ids [T] -> one string."""
         if ids.dim() == 2:
             return [self.decode(row) for row in ids]
         words = itertools.takewhile(lambda i: i != EOS, ids.tolist())
@@ -224,7 +217,9 @@ class Grammar(DrawnData):
             words = sentence.split() if self._joiner else list(sentence)
             for word in words:
                 if word not in self._ids:
-                    raise ValueError(f"{self.name}: {word!r} in {sentence!r} is not in the language")
+                    raise ValueError(
+                        f"{self.name}: {word!r} in {sentence!r} is not in the language"
+                    )
             if len(words) >= self.length:
                 raise ValueError(
                     f"{self.name}: {sentence!r} has {len(words)} tokens; at most {self.length - 1} "
@@ -270,7 +265,10 @@ class Grammar(DrawnData):
             columns = [keys, words, targets, log_probs, cdf, [0, *(i + 1 for i in last[:-1])], last]
             kinds = [torch.int64] * 3 + [torch.float64] * 2 + [torch.int64] * 2
             self._tables[device] = _Tables(
-                *(torch.tensor(c, dtype=k, device=device) for c, k in zip(columns, kinds, strict=True)),
+                *(
+                    torch.tensor(c, dtype=k, device=device)
+                    for c, k in zip(columns, kinds, strict=True)
+                ),
                 torch.tensor(self._owner, device=device),
             )
         return self._tables[device]
@@ -281,14 +279,17 @@ class Grammar(DrawnData):
             f"Grammar {self.name!r}: {self.size:,} sentences of up to {self.length} tokens, "
             f"vocabulary {self.vocab_size}, entropy {self.entropy:.4f} nats per sentence"
         )
-        modes = ", ".join(f"{n} {p:.3g}" for n, p in zip(self.mode_names, self.mode_probs, strict=True))
+        modes = ", ".join(
+            f"{n} {p:.3g}" for n, p in zip(self.mode_names, self.mode_probs, strict=True)
+        )
         return "\n".join([facts, f"modes: {modes}", *(f"  {s}" for s in sentences)])
 
 
 def _check_ids(ids: torch.Tensor) -> None:
     if ids.dim() != 2 or ids.is_floating_point():
-        raise ValueError(f"expected token ids [n, time] of whole numbers, got {ids.dtype} "
-                         f"{list(ids.shape)}")
+        raise ValueError(
+            f"expected token ids [n, time] of whole numbers, got {ids.dtype} {list(ids.shape)}"
+        )
 
 
 def _tokens(mode) -> dict[str, None]:
@@ -301,101 +302,19 @@ def _tokens(mode) -> dict[str, None]:
     )
 
 
-def _nondeterministic(rules: Rules):
-    """Return (arcs, start): state -> [(word, p, target, choices made)], state -> (p, choices made).
-
-    Every template is a chain of its own, built from its end; a slot left out is folded into the
-    arcs that leave the next position. Each mode has its own end, so that a sentence which two modes
-    share is no ambiguity.
-    """
-    new = itertools.count()
-    arcs, start = {}, {}
-    for mode in rules.modes:
-        end = next(new)
-        for template in mode.templates:
-            state = next(new)
-            arcs[state] = [(SPECIALS[EOS], Fraction(1), end, ())]
-            for choices in reversed(template.positions):
-                after, state = state, next(new)
-                arcs[state] = leaving = []
-                for choice in choices:
-                    if not choice.tokens:
-                        leaving += [
-                            (word, choice.probability * p, target, (choice, *made))
-                            for word, p, target, made in arcs[after]
-                        ]
-                        continue
-                    target = after
-                    for token in reversed(choice.tokens[1:]):
-                        target, following = next(new), target
-                        arcs[target] = [(token, Fraction(1), following, ())]
-                    leaving.append((choice.tokens[0], choice.probability, target, (choice,)))
-            start[state] = mode.probability * template.choice.probability, (template.choice,)
-    return arcs, start
+@CORPORA.register("captions")
+def captions(*, seed: int = 0, pool: int = 30_000) -> Grammar:
+    """Eight scenes of made-up captions: 24,192 sentences of at most nine words."""
+    return Grammar.load(shipped("captions.yaml"), seed=seed, pool=pool)
 
 
-def _determinise(rules: Rules) -> list[dict[str, tuple[Fraction, int]]]:
-    """Return the automaton: for each state, word -> (probability, next state).
-
-    A state is a set of states of the nondeterministic one, each with its exact posterior weight.
-    Two ways into one of those by the same words are two derivations of a sentence in one mode,
-    because every state lies on a path to its mode's end.
-    """
-    arcs, start = _nondeterministic(rules)
-    automaton = [{}, {SPECIALS[PAD]: (Fraction(1), END)}]
-    beliefs, read = [start, {}], [(), ()]  # read: the words that first led there
-    known = {frozenset((s, p) for s, (p, _) in start.items()): START}
-    for here in itertools.count():
-        if here == len(beliefs):
-            return automaton
-        if here == END:
-            continue
-        following: dict[str, dict] = {}
-        for state, (weight, made) in beliefs[here].items():
-            for word, p, target, choices in arcs[state]:
-                reached = following.setdefault(word, {})
-                if target in reached:
-                    words = [*read[here], word]
-                    _ambiguous(rules, words, reached[target][1], made + choices)
-                reached[target] = weight * p, made + choices
-        for word, reached in following.items():
-            total = sum(p for p, _ in reached.values())
-            belief = {s: (p / total, made) for s, (p, made) in reached.items()}
-            key = frozenset((s, p) for s, (p, _) in belief.items())
-            if word == SPECIALS[EOS]:
-                known.setdefault(key, END)
-            elif key not in known:
-                known[key] = len(beliefs)
-                beliefs.append(belief)
-                read.append((*read[here], word))
-                automaton.append({})
-                if len(beliefs) > STATE_LIMIT:
-                    raise GrammarError(
-                        rules.source, 1, f"the language needs more than {STATE_LIMIT:,} states; "
-                        f"use fewer phrases, or modes that share fewer words"
-                    )
-            automaton[here][word] = total, known[key]
+@CORPORA.register("mini")
+def mini(*, seed: int = 0, pool: int = 30_000) -> Grammar:
+    """Four modes and 192 sentences: few enough to sum over all of them."""
+    return Grammar.load(shipped("mini.yaml"), seed=seed, pool=pool)
 
 
-def _ambiguous(rules: Rules, words: list[str], one: tuple, other: tuple):
-    a, b = next((a, b) for a, b in zip(one, other, strict=False) if a is not b)
-    text = UNITS[rules.unit].join(word for word in words if word != SPECIALS[EOS])
-    what = "the sentence" if words[-1] == SPECIALS[EOS] else "a sentence that begins with"
-    raise GrammarError(
-        rules.source, max(a.line, b.line),
-        f"ambiguous: {what} {text!r} can be made in two ways within one mode, by {a.label} and by "
-        f"{b.label}; keep one",
-    )
-
-
-def _shipped(name: str, summary: str):
-    def loader(*, seed: int = 0, pool: int = 30_000) -> Grammar:
-        return Grammar.load(shipped(f"{name}.yaml"), seed=seed, pool=pool)
-
-    loader.__doc__, loader.__name__ = summary, name
-    return CORPORA.register(name)(loader)
-
-
-captions = _shipped("captions", "Eight scenes of made-up captions; exact law, 24,192 sentences.")
-mini = _shipped("mini", "Four modes, 192 sentences: small enough to sum over all of them.")
-arithmetic = _shipped("arithmetic", "Correct one-digit arithmetic, a character at a time.")
+@CORPORA.register("arithmetic")
+def arithmetic(*, seed: int = 0, pool: int = 30_000) -> Grammar:
+    """Correct arithmetic on one-digit operands, one character a token: 345 facts."""
+    return Grammar.load(shipped("arithmetic.yaml"), seed=seed, pool=pool)

@@ -2,7 +2,7 @@
 
 ::
 
-    length: 6                             # tokens of the longest sentence, <eos> included (optional)
+    length: 6                             # optional: tokens of the longest sentence with <eos>
     unit: word                            # or "character": entries are then split into characters
     templates:                            # patterns of SLOTS and plain words, with probabilities
       DET ADJ AGENT VERB: 1
@@ -188,7 +188,9 @@ class _Reader:
         if "modes" not in top:
             self.fail(1, "no `modes`; a grammar has at least one")
         unit = self.one_of(top["unit"][1], UNITS) if "unit" in top else "word"
-        shared = self.slots(self.mapping(top["slots"][1], "slots"), "slots") if "slots" in top else {}
+        shared = (
+            self.slots(self.mapping(top["slots"][1], "slots"), "slots") if "slots" in top else {}
+        )
         templates = top["templates"][1] if "templates" in top else None
         modes, stated = [], []
         for name, (key, value) in self.mapping(top["modes"][1], "modes").items():

@@ -1,4 +1,4 @@
-"""What every exactly known law shares as data to train on: sets drawn once, from seeds of their own."""
+"""What the exactly known laws share as data to train on: sets drawn once, from private seeds."""
 
 import hashlib
 from functools import cached_property
@@ -9,15 +9,27 @@ SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]  # ids 0 to 3 of every vocabular
 PAD, BOS, EOS, UNK = range(4)
 
 
+def whole(what: str, value: int, least: int = 1) -> int:
+    """Return ``value``; raise ValueError naming ``what`` unless it is a whole number >= least."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+    return value
+
+
 class DrawnData:
     """The data half of a law: ``train``, ``validation``, ``test``, drawn at first use and kept.
 
-    A subclass has ``name``, ``seed``, ``pool`` (the size of ``train``) and
-    ``sample(n, generator)``. Each set has a random stream of its own, so reading one neither costs
-    nor changes another, and none repeats what a user draws with a small seed.
+    A subclass has ``sample(n, generator)``, and ``name`` from the start. Each set has a random
+    stream of its own, so reading one neither costs nor changes another, and none repeats what a
+    user draws with a small seed.
     """
 
     HELD_OUT = 1_000  # sentences or points in each of validation and test
+
+    def _set_draws(self, seed: int, pool: int) -> None:
+        """Keep the seed of the sets and the size of ``train``; raise ValueError if unusable."""
+        self.seed = whole(f"{self.name}: seed", seed, 0)
+        self.pool = whole(f"{self.name}: pool", pool)
 
     def _draw(self, split: str, n: int) -> torch.Tensor:
         digest = hashlib.sha256(f"{self.name}/{split}/{self.seed}".encode()).digest()
@@ -43,11 +55,3 @@ class DrawnData:
     def law(self):
         """The truth about this data: the object itself."""
         return self
-
-    def _check_pool(self) -> None:
-        """Raise ValueError unless ``pool`` and ``seed`` are whole numbers that make sense."""
-        for name, value, least in (("pool", self.pool, 1), ("seed", self.seed, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"{self.name}: {name} must be a whole number of at least {least}, got {value!r}"
-                )

@@ -1,11 +1,13 @@
 """English sentences from the interpreter's own documentation: a text that needs no download.
 
-Sources are the language reference that ``help()`` shows and the docstrings of the standard
-library, which is parsed, never imported. The rules below prefer losing a sentence to keeping one
-that is not prose: a code line that slipped through would be learnt as English.
+Sources are the language reference that ``help()`` shows and the docstrings and comments of the
+standard library, which is parsed, never imported. The rules below prefer losing a sentence to
+keeping one that is not prose: a code line that slipped through would be learnt as English.
 """
 
 import ast
+import contextlib
+import hashlib
 import json
 import os
 import re
@@ -21,17 +23,20 @@ from .sources import CorpusError, cache_folder
 RULES = 1  # raise it when a rule below changes: the cache is keyed by it
 SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "pydoc_data"}
 
+# What stands at the head of a line, and what is not said aloud.
 _UNDERLINE = re.compile(r"^\s*([=\-*~^#\"'+])\1{2,}\s*$")
 _BULLET = re.compile(r"^([*\-+•]|\(?\d{1,2}[.)]|\(?[a-z]\))\s+")
 _FIELD = re.compile(r"^:[a-z]+[^:`]*:\s*|^[\w.*,()\[\]'\"/=<> ]{1,40}?(?:\s--?|\s?:)\s+(?=[A-Z])")
 _VERSION = re.compile(r"^(Added|Changed|New|Deprecated|Removed)\b[^:.]*\bversion [\d.]+:?\s*")
-_ROLE = re.compile(r":[a-z:]+:`[~!]?([^`<]*?)(?:\s*<[^`>]*>)?`")
+_ROLE = re.compile(r":[a-z:]+:`(?:~[\w.]*\.|[~!])?([^`<]*?)(?:\s*<[^`>]*>)?`")
+_QUOTED = re.compile(  # a quoted name reads as a name
+    r"[\"“]([A-Za-z][\w.]*(?:\(\))?)[\"”]|(?<!\w)'([A-Za-z][\w.]*(?:\(\))?)'(?!\w)"
+)
 _MARKUP = [
     (_ROLE, r"\1"),
     (re.compile(r"``([^`]*)``|`([^`']*)[`']_{0,2}"), r"\1\2"),
     (re.compile(r"(?<![\w*])\*{1,2}([A-Za-z][^*]{0,60}?)\*{1,2}(?![\w*])"), r"\1"),
-    (re.compile(r"[\"“]([A-Za-z][\w.]*(?:\(\))?)[\"”]|(?<!\w)'([A-Za-z][\w.]*(?:\(\))?)'(?!\w)"),
-     r"\1\2"),  # a quoted name reads as a name
+    (_QUOTED, r"\1\2"),
     (re.compile(r"\s*\[\w{1,3}\](?=[\s.,;]|$)"), ""),  # a footnote mark
     (re.compile(r"\b([A-Za-z]\w*)\(\)"), r"\1"),
     (re.compile(r"[“”]"), '"'),
@@ -39,17 +44,21 @@ _MARKUP = [
     (re.compile(r"\s*[–—]+\s*|\s+---?\s+"), " - "),
     (re.compile(r"\s+"), " "),
 ]
+# Where a sentence ends, and what makes it one of English.
 _END = re.compile(r"(?<=[.!?])[\"')]*\s+(?=[\"'(]?[A-Z])")
 _ABBREVIATED = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|a\.k\.a|resp|approx|Inc|Dr|Mr|St|[A-Z])\.$")
-_PROSE = re.compile(r"(?:A|I|[A-Z][a-z]+|[A-Z]{2,5})(?:-[a-z]+)?[,:]? [A-Za-z0-9 ,;:'\"()./-]+[.!?]")
+_PROSE = re.compile(
+    r"(?:A|I|[A-Z][a-z]+|[A-Z]{2,5})(?:-[a-z]+)?[,:]? [A-Za-z0-9 ,;:'\"()./-]+[.!?]"
+)
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 _NAME = re.compile(r"\b[a-z]+[A-Z]|\.\w|/|\d[A-Za-z]|[A-Za-z]\d|--|\.\.|\b[A-Z]{7,}|XXX|TODO")
 _SUMMARY = re.compile(r"\A([^\n]*[a-z])(?=\n *\n|\Z)")  # a first line without its full stop
-_COMMON = frozenset(
-    "a an the this that these those it its is are was were be been being has have had do does did "
-    "can could may might must shall should will would not no if when where which who what how as "
-    "of to in on at by for from with without into and or but than then so such any all each every "
-    "some one there you we they your our their".split()
+_COMMON = re.compile(
+    r"\b(?:an?|the|this|that|these|those|its?|is|are|was|were|be|been|being|has|have|had|do|does|did|"
+    r"can|could|may|might|must|shall|should|will|would|not?|if|when|where|which|who|what|how|as|of|to|"
+    r"in|on|at|by|for|from|with|without|into|and|or|but|than|then|so|such|any|all|each|every|some|one|"
+    r"there|you|we|they|your|our|their)\b",
+    re.IGNORECASE,
 )
 
 
@@ -60,15 +69,15 @@ def sentences() -> list[str]:
         CorpusError: an interpreter without the source files of its standard library.
     """
     version = ".".join(map(str, sys.version_info[:3]))
-    cached = cache_folder() / f"python-docs-{version}-{RULES}.json"
+    # two builds of one version may carry different parts of the library
+    build = hashlib.sha256(f"{sys.version}{library()}{RULES}".encode()).hexdigest()[:12]
+    cached = cache_folder() / f"python-docs-{version}-{build}.json"
     try:
         return json.loads(cached.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # absent, or torn by something else than this program
+    except (OSError, ValueError):  # absent, out of reach, or damaged: the files are read afresh
         found = extract()
-    try:
+    with contextlib.suppress(OSError):  # an unwritable cache costs seconds each time, no more
         _keep(cached, json.dumps(found, ensure_ascii=False))
-    except OSError:
-        pass  # a cache that cannot be written costs seconds at the next start, no more
     return found
 
 
@@ -81,6 +90,11 @@ def extract() -> list[str]:
     return list(unique)
 
 
+def library() -> Path:
+    """Return the folder of the standard library's source files."""
+    return Path(sysconfig.get_path("stdlib"))
+
+
 def documents() -> Iterator[str]:
     """Yield the topics of ``help()``, then docstrings and comments of each file of the library.
 
@@ -90,7 +104,7 @@ def documents() -> Iterator[str]:
     from pydoc_data.topics import topics
 
     yield from (topics[name] for name in sorted(topics))
-    root = Path(sysconfig.get_path("stdlib"))
+    root = library()
     files = {
         path.relative_to(root).as_posix(): path
         for path in root.rglob("*.py")
@@ -123,9 +137,9 @@ def _comments(source: str) -> Iterator[str]:
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    """Yield the running text of a document: no code, doctests, headings, tables or markers.
+    r"""Yield the running text of a document: no code, doctests, headings, tables or markers.
 
-    >>> list(paragraphs("Title\\n=====\\nOne line,\\nits end. So::\\n\\n  x = 1\\n\\n* A bullet."))
+    >>> list(paragraphs("Title\n=====\nOne line,\nits end. So::\n\n  x = 1\n\n* A bullet."))
     ['One line, its end. So::', 'A bullet.']
     """
     lines = text.expandtabs().split("\n")
@@ -149,7 +163,7 @@ def paragraphs(text: str) -> Iterator[str]:
             yield from _joined(current)
         if not current:
             item = bool(marker)
-        current.append(words[marker.end():] if marker else words)
+        current.append(words[marker.end() :] if marker else words)
         indent = depth
         if words.endswith("::"):
             yield from _joined(current)
@@ -204,7 +218,7 @@ def is_prose(sentence: str) -> bool:
         and sentence.count("(") == sentence.count(")")
         and sentence.count('"') % 2 == 0
         and sum(c.isalpha() or c == " " for c in sentence) >= 0.88 * len(sentence)
-        and sum(word.lower() in _COMMON for word in words) >= max(1, len(words) // 6)
+        and len(_COMMON.findall(sentence)) >= max(1, len(words) // 6)
     )
 
 

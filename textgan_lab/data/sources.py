@@ -3,10 +3,12 @@
 Each corpus is written in its own module and filed here; `load_corpus` finds it by name or path.
 """
 
+import codecs
 import hashlib
 import inspect
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ CORPORA = Catalogue("corpus")
 # Suffix -> loader(path, **options); "" reads every other suffix. Filled by the package itself, so
 # that this module imports none of the modules that import it.
 READERS: dict[str, Callable[..., Any]] = {}
+
+LONGEST_LINE = 1_000_000  # bytes
 
 MIRROR = "https://raw.githubusercontent.com/geek-ai/Texygen/master/data/"
 
@@ -54,6 +58,46 @@ def load_corpus(source: str | os.PathLike, **options) -> Any:
     return reader(path, **options)
 
 
+def read_lines(path: str | os.PathLike) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, in bounded memory whatever the file is.
+
+    A line ends at a line feed alone: U+2028 and the like may stand inside a sentence.
+
+    Raises:
+        CorpusError: no such file, another encoding, a NUL, a line of over `LONGEST_LINE` bytes.
+    """
+    path = Path(path).expanduser()
+    try:
+        with path.open("rb") as file:
+            start = 0  # byte at which the line begins
+            for number in itertools.count(1):
+                raw = file.readline(LONGEST_LINE + 1)
+                if not raw:
+                    return
+                where = f"{path}, line {number}"
+                if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
+                    raise CorpusError(
+                        f"{where}: longer than {LONGEST_LINE:,} bytes (it begins at byte {start}); "
+                        f"one sentence a line is expected"
+                    )
+                text = raw.removeprefix(codecs.BOM_UTF8) if start == 0 else raw
+                try:
+                    line = text.decode()
+                except UnicodeDecodeError as error:
+                    byte = start + len(raw) - len(text) + error.start
+                    raise CorpusError(
+                        f"{where}: not UTF-8 at byte {byte} ({raw[byte - start]:#04x}); save it as "
+                        f"UTF-8"
+                    ) from error
+                if "\0" in line:
+                    byte = start + raw.index(b"\0")
+                    raise CorpusError(f"{where}: a NUL at byte {byte}; is this a text file?")
+                yield line.rstrip("\r\n")
+                start += len(raw)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); give a text file") from error
+
+
 def shipped(name: str) -> Path:
     """Return the path of data file ``name`` of this package, whatever the working directory.
 
@@ -86,12 +130,10 @@ def download(file: str, sha256: str) -> Path:
     address = (os.environ.get("TEXTGAN_LAB_MIRROR") or MIRROR).rstrip("/") + "/" + file
     folder = cache_folder()
     remedy = f"without a network, give a copy of {file} as path=..."
+    downloader = pooch.HTTPDownloader(progressbar=True)
     try:
         return Path(
-            pooch.retrieve(
-                address, f"sha256:{sha256}", fname=file, path=folder,
-                downloader=pooch.HTTPDownloader(progressbar=True),
-            )
+            pooch.retrieve(address, f"sha256:{sha256}", file, folder, downloader=downloader)
         )
     except requests.RequestException as error:
         raise CorpusError(f"{address}: the download failed ({error}); {remedy}") from error
@@ -106,7 +148,7 @@ def download(file: str, sha256: str) -> Path:
         ) from error
 
 
-def sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,232 @@
+"""Notebooks as programs: a run of one with parameters, and a run of all.
+
+papermill executes; what it leaves open is closed here. Parameters are checked before a kernel
+starts, a run counts as done only when its record says so (see `records`), and a failure names its
+cell, also when the kernel was killed.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import nbformat
+
+from .document import KERNELSPEC, NotebookError, claims, printed, read, tagged
+from .parameters import ParameterError, parameters, resolve
+from .records import Busy, Run, canonical, identity
+from .report import Outcome, export, table
+
+RUN_FOLDER = "TEXTGAN_LAB_RUN"  # set for the kernel: where a headless run may leave its files
+
+
+class NotebookFailed(RuntimeError):
+    """A cell raised, or its kernel died; ``cell`` counts the code cells from 1.
+
+    ``output`` is the notebook as far as it ran.
+    """
+
+    def __init__(
+        self, notebook: Path, cell: int, source: str, error: str, message: str, output: Path
+    ):
+        self.notebook, self.cell, self.source = notebook, cell, source
+        self.error, self.message, self.output = error, message, output
+        shown = "".join(f"\n  | {line}" for line in source.splitlines()[:3])
+        super().__init__(f"{notebook}: code cell {cell} failed: {error}: {message}{shown}")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run of a notebook; ``repeated`` is False when an earlier one was found done."""
+
+    notebook: Path
+    key: str
+    folder: Path
+    parameters: dict[str, Any]
+    seconds: float
+    repeated: bool
+    claims: list[str] = field(repr=False)
+
+    @property
+    def output(self) -> Path:
+        """The executed notebook."""
+        return self.folder / "output.ipynb"
+
+
+def _kernel(run_folder: Path) -> type:
+    """Return a kernel manager that starts this very interpreter, whatever kernels are installed."""
+    import zmq
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import default
+
+    class ThisInterpreter(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(**get_kernel_dict(), env={RUN_FOLDER: str(run_folder)})
+
+        @default("transport_encryption")  # others on the machine can read a plain TCP kernel
+        def _encrypted(self) -> str:
+            return "auto" if zmq.has("curve") else "disabled"
+
+    return ThisInterpreter
+
+
+def run_notebook(
+    path: str | Path,
+    given: Mapping[str, Any] | None = None,
+    *,
+    root: str | Path = "runs",
+    force: bool = False,
+    echo: TextIO | None = None,
+) -> Result:
+    """Run a notebook headless into ``<root>/<key>/``; a run that is done is not repeated.
+
+    The kernel is this interpreter and works in the caller's folder. What the cells print goes to
+    ``echo`` as it comes; for a run found done, what they printed then.
+
+    Args:
+        path: the notebook.
+        given: values of parameters that differ from the defaults, see `resolve`.
+        root: the folder of run folders.
+        force: run again; the earlier folder is kept under another name.
+        echo: a text file, such as ``sys.stdout``.
+
+    Raises:
+        NotebookError, ParameterError: before anything is started or written.
+        NotebookFailed: a cell raised or the kernel died; ``error.json`` says the same.
+        Busy: another process is writing this run.
+    """
+    path = Path(path)
+    notebook = read(path)
+    values = resolve(path, given or {})
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    run = Run(root, identity(values, hashlib.sha256(canonical(code).encode()).hexdigest()))
+    repeated = force or not run.done
+    if repeated:
+        with run.writing():
+            if force:
+                run.set_aside()
+            repeated = not run.done  # another process may have finished it while we waited
+            if repeated:
+                run.begin()
+                known = parameters(path)
+                changed = {n: v for n, v in values.items() if v != known[n].default}
+                start = time.perf_counter()
+                _execute(path, notebook, changed, run, echo)
+                run.commit(notebook=path.name, seconds=time.perf_counter() - start)
+    output = read(run.folder / "output.ipynb")
+    if echo and not repeated:
+        echo.write("".join(printed(cell) for cell in output.cells if cell.cell_type == "code"))
+        echo.flush()
+    seconds = run.record()["seconds"]
+    return Result(path, run.key, run.folder, values, seconds, repeated, claims(output))
+
+
+def _execute(
+    path: Path,
+    notebook: nbformat.NotebookNode,
+    changed: Mapping[str, Any],
+    run: Run,
+    echo: TextIO | None,
+) -> None:
+    """Execute into ``output.ipynb``, whole or as far as it came; raise `NotebookFailed`."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    notebook.metadata["kernelspec"] = KERNELSPEC
+    work = run.folder / ".work.ipynb"
+    nbformat.write(notebook, work)
+    formatted = str(work).replace("{", "{{").replace("}", "}}")  # papermill formats its paths
+    at = [0]  # the cell in work; a dead kernel leaves no other trace of where it died
+    failure = None
+    try:
+        papermill.execute_notebook(
+            formatted,
+            formatted,
+            parameters=dict(changed),
+            kernel_name=KERNELSPEC["name"],
+            language=KERNELSPEC["language"],
+            progress_bar=False,
+            stdout_file=echo,
+            kernel_manager_class=_kernel(run.folder),
+            on_cell_execute=lambda cell, cell_index: at.append(cell_index),
+        )
+    except papermill.PapermillExecutionError as error:
+        failure = error.cell_index, error.ename, error.evalue
+    except DeadKernelError:
+        failure = at[-1], "DeadKernelError", "the kernel was killed, ran out of memory or crashed"
+    else:
+        # papermill calls a notebook that leaves through sys.exit(0) complete
+        if any(out.output_type == "error" for cell in read(work).cells for out in _outputs(cell)):
+            failure = at[-1], "SystemExit", "a notebook ends with its last cell, not by exit"
+    done = run.folder / "output.ipynb"
+    os.replace(work, done)
+    if failure is None:
+        return
+    index, error, message = failure
+    cells = notebook.cells
+    start = next((n for n, cell in enumerate(cells) if tagged(cell, "parameters")), len(cells))
+    index -= bool(changed) and index > start  # papermill's own cell stands after the parameters
+    number = sum(cell.cell_type == "code" for cell in cells[: index + 1])
+    failed = NotebookFailed(path, number, cells[index].source, error, message, done)
+    run.fail(notebook=path.name, cell=number, source=failed.source, error=error, message=message)
+    raise failed
+
+
+def _outputs(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return cell.get("outputs", [])
+
+
+def suite(
+    root: str | Path,
+    out: str | Path,
+    *,
+    runs: str | Path = "runs",
+    fast: bool = False,
+    force: bool = False,
+    echo: TextIO | None = None,
+) -> list[Outcome]:
+    """Run every notebook of a folder headless; write ``<out>/<name>.html`` and ``index.html``.
+
+    Notebooks run at their defaults; ``fast`` gives them the ``smoke`` parameters of their
+    ``textgan_lab`` metadata. Runs that are done are not repeated unless ``force``. A notebook
+    that fails does not stop the others.
+
+    Raises:
+        NotebookError: the folder holds no notebook.
+    """
+    root, out = Path(root), Path(out)
+    paths = sorted(root.glob("*.ipynb"))
+    if not paths:
+        raise NotebookError(f"{root}: no notebooks (*.ipynb) there")
+    out.mkdir(parents=True, exist_ok=True)
+    outcomes = []
+    for path in paths:
+        outcome = _outcome(path, out, runs, fast, force)
+        outcomes.append(outcome)
+        if echo:
+            state = f"FAILED\n{outcome.error}" if outcome.error else f"ok, {outcome.seconds:.0f} s"
+            echo.write(f"{path.stem}: {state}\n")
+            echo.flush()
+        # after each notebook: a report that is watched grows, one that is killed is not lost
+        (out / "index.html").write_text(table(outcomes, len(paths)), encoding="utf-8")
+    return outcomes
+
+
+def _outcome(path: Path, out: Path, runs: str | Path, fast: bool, force: bool) -> Outcome:
+    start = time.perf_counter()
+    try:
+        smoke = read(path).metadata.get("textgan_lab", {}).get("smoke", {}) if fast else {}
+        result = run_notebook(path, smoke, root=runs, force=force)
+    except NotebookFailed as failed:
+        page = export(failed.output, path.stem, out)
+        return Outcome(path.stem, time.perf_counter() - start, [], str(failed), page)
+    except (NotebookError, ParameterError, Busy) as error:
+        return Outcome(path.stem, time.perf_counter() - start, [], str(error))
+    page = export(result.output, path.stem, out)
+    return Outcome(path.stem, result.seconds, result.claims, page=page)

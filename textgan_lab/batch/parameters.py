@@ -1,0 +1,196 @@
+"""What can be set in a notebook: the literals of its cell tagged ``parameters``.
+
+papermill lets an unknown name pass with a warning, turns a tuple into text and pastes names into
+code. So names, types and values are checked here, before it sees them.
+"""
+
+import ast
+import io
+import math
+import re
+import tokenize
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .document import NotebookError, read, tagged
+
+KINDS = {kind.__name__: kind for kind in (bool, int, float, str, list, dict)}
+
+
+class ParameterError(ValueError):
+    """A parameter that the notebook does not have, or a value of the wrong type."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One name of the cell tagged ``parameters``: its default, type and end-of-line comment."""
+
+    name: str
+    default: Any
+    kind: type
+    help: str = ""
+
+
+def parameters(path: str | Path) -> dict[str, Parameter]:
+    """Return what can be set in a notebook, in order; empty when no cell is tagged ``parameters``.
+
+    The cell holds assignments of literals and nothing else, because papermill puts new values into
+    a cell after it: what was computed here would keep the old ones. An annotation
+    (``LR: float = 1``) states the type; otherwise the default does.
+
+    Raises:
+        NotebookError: anything else in that cell; names cell and line.
+    """
+    code = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        if tagged(cell, "injected-parameters"):
+            raise NotebookError(f"{path}: code cell {number} is left from another run; delete it")
+    numbers = [n for n, cell in enumerate(code, start=1) if tagged(cell, "parameters")]
+    if not numbers:
+        return {}
+    if len(numbers) > 1:
+        listed = ", ".join(map(str, numbers))
+        raise NotebookError(f"{path}: code cells {listed} are all tagged parameters; keep one")
+    source = code[numbers[0] - 1].source
+
+    def wrong(line: int, problem: str) -> NotebookError:
+        return NotebookError(f"{path}: code cell {numbers[0]} (parameters), line {line}: {problem}")
+
+    try:
+        body = ast.parse(source).body
+    except SyntaxError as error:
+        raise wrong(error.lineno or 1, f"{error.msg}; write NAME = literal") from error
+    comments = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    found: dict[str, Parameter] = {}
+    for statement in body:
+        line = statement.lineno
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                annotation = None
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr()):
+                value = statement.value
+            case _:
+                raise wrong(line, "only NAME = literal is allowed here")
+        if name in found:
+            raise wrong(line, f"{name} is set twice")
+        try:
+            default = ast.literal_eval(value)
+        except ValueError:
+            raise wrong(
+                line, f"{name} is computed; give a literal and compute from it in a later cell"
+            ) from None
+        kind = type(default)
+        if annotation is not None:
+            stated = ast.unparse(annotation)
+            kind = KINDS.get(stated.split("[")[0])
+            if kind is None:
+                raise wrong(line, f"{name}: type {stated} is not one of {', '.join(KINDS)}")
+            if isinstance(default, str) and kind is not str:
+                raise wrong(line, f"{name}: {default!r} is not a {stated}")
+        try:
+            default = _as(kind, default)
+        except ValueError as error:
+            raise wrong(line, f"{name}: {error}") from None
+        found[name] = Parameter(name, default, kind, comments.get(statement.end_lineno, ""))
+    return found
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as it is in JSON and in Python; plain YAML 1.1 reads text."""
+
+
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _as(kind: type, value: Any) -> Any:
+    """Return ``value`` as plain data of type ``kind``; text is read the way ``kind`` is written."""
+    expected = f"expected {kind.__name__}, got {value!r}"
+    if kind.__name__ not in KINDS:
+        raise ValueError(f"a {kind.__name__} cannot be a parameter; use {', '.join(KINDS)}")
+    if isinstance(value, str) and kind is not str:
+        value = _parse(kind, value, expected)
+    if kind is float and isinstance(value, Real) and not isinstance(value, bool):
+        value = float(value)
+    elif kind is int and isinstance(value, Integral) and not isinstance(value, bool):
+        value = int(value)
+    if type(value) is not kind:
+        raise ValueError(expected)
+    _plain(value)
+    return value
+
+
+def _parse(kind: type, text: str, expected: str) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{expected}; write true or false")
+        return text.lower() == "true"
+    if kind is int:
+        if not re.fullmatch(r"[-+]?[0-9]+", text):
+            raise ValueError(expected)
+        return int(text)
+    if kind is float:
+        if not re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", text):
+            raise ValueError(expected)
+        return float(text)
+    try:
+        return yaml.load(text, _Yaml)  # noqa: S506  (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{expected}; it is not YAML either: {error}") from None
+
+
+def _plain(value: Any) -> None:
+    """Raise ValueError unless ``value`` is the same thing after a trip through JSON."""
+    match value:
+        case bool() | str() | None:
+            return
+        case int() | float():
+            if not math.isfinite(value):
+                raise ValueError(f"{value} is not a finite number")
+        case list():
+            for item in value:
+                _plain(item)
+        case dict():
+            for name, item in value.items():
+                if not isinstance(name, str):
+                    raise ValueError(f"key {name!r}: expected str")
+                _plain(item)
+        case _:
+            hint = "; use a list" if isinstance(value, tuple) else ""
+            raise ValueError(f"{value!r} is a {type(value).__name__}, not plain data{hint}")
+
+
+def resolve(path: str | Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every parameter of a notebook with its value for this run, defaults filled in.
+
+    Text (from a command line) is read by the default's type: ``"0012"`` stays text for a ``str``,
+    is 12 for an ``int``; ``true`` and ``false`` are the bools; lists and dicts are YAML.
+
+    Raises:
+        ParameterError: a name that the notebook does not have, or a value of another type.
+        NotebookError: see `parameters`.
+    """
+    known = parameters(path)
+    values = {name: parameter.default for name, parameter in known.items()}
+    for name, value in given.items():
+        if name not in known:
+            close = get_close_matches(str(name), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            listed = ", ".join(known) or "none"
+            raise ParameterError(f"{path}: no parameter {name!r}; it has: {listed}{hint}")
+        try:
+            values[name] = _as(known[name].kind, value)
+        except ValueError as error:
+            raise ParameterError(f"{path}: parameter {name}: {error}") from None
+    return values

@@ -1,0 +1,309 @@
+"""The command line: run notebooks, tidy them, list the parts, look at the machine.
+
+Exit status: 0 all well; 1 a notebook or a check failed; 2 the command itself was wrong.
+"""
+
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperCommand
+
+app = typer.Typer(
+    name="textgan-lab",
+    help="Diagnostics for GAN instability, with text GANs as the patient.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # what is not the user's error shows an ordinary traceback
+    rich_markup_mode=None,
+)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turn errors of the user into one message and an exit status, without a traceback."""
+    from .batch import Busy, NotebookError, NotebookFailed, ParameterError
+
+    try:
+        yield
+    except (NotebookError, ParameterError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    except (NotebookFailed, Busy) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    except OSError as error:  # no right to write, disk full; it names the file
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("stopped; the run is not done, the same command starts it again", err=True)
+        raise typer.Exit(130) from None
+
+
+class _Pairs(TyperCommand):
+    """A command whose ``-p`` takes two words, NAME and VALUE, and may be repeated.
+
+    typer has options that repeat and options of two words, but none that does both; so the pair
+    travels as one word of JSON.
+    """
+
+    def parse_args(self, ctx, args):
+        words, joined = iter(args), []
+        for word in words:
+            joined.append(word)
+            if word == "--":
+                joined.extend(words)
+            elif word in ("-p", "--parameter"):
+                pair = [next(words, None), next(words, None)]
+                if None in pair:
+                    typer.echo(f"error: {word} takes two words, NAME and VALUE", err=True)
+                    raise typer.Exit(2)
+                joined.append(json.dumps(pair))
+        return super().parse_args(ctx, joined)
+
+
+@app.command(cls=_Pairs)
+def run(
+    notebook: Annotated[str, typer.Argument(help="A path, or the name of a shipped notebook.")],
+    parameter: Annotated[
+        list[str],
+        typer.Option("--parameter", "-p", metavar="NAME VALUE", help="Set a parameter; repeat it."),
+    ] = [],  # noqa: B006  (typer copies it)
+    root: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="Run again although it is done.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print the cells' text.")] = (
+        False
+    ),
+    show: Annotated[
+        bool, typer.Option("--parameters", help="List the notebook's parameters and stop.")
+    ] = False,
+) -> None:
+    """Run a notebook headless with parameters; print what its cells print."""
+    from .batch import ParameterError, find, parameters, run_notebook
+
+    with _reported():
+        path = find(notebook)
+        if show:
+            rows = [(p.name, p.kind.__name__, repr(p.default), p.help)
+                    for p in parameters(path).values()]  # fmt: skip
+            _table(("parameter", "type", "default", "meaning"), rows)
+            return
+        given: dict[str, str] = {}
+        for name, value in map(json.loads, parameter):
+            if name in given:
+                raise ParameterError(f"-p {name} is given twice: {given[name]!r} and {value!r}")
+            given[name] = value
+        result = run_notebook(
+            path, given, root=root, force=force, echo=None if quiet else sys.stdout
+        )
+        state = "done" if result.repeated else "was done before (--force runs it again)"
+        typer.echo(f"{path.name}: {state}, {result.seconds:.1f} s, {_short(result.output)}")
+
+
+def _short(path: Path) -> str:
+    """Return a path as a reader here would write it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+@app.command()
+def suite(
+    notebooks: Annotated[
+        Path | None, typer.Argument(help="Folder of notebooks; the shipped ones by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reports"),
+    root: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Smoke parameters: does it run, not does it teach.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
+) -> None:
+    """Run every notebook headless; write the pages and a table of them."""
+    from . import batch
+    from .batch.document import folder
+
+    with _reported():
+        outcomes = batch.suite(
+            notebooks or folder(), out, runs=root, fast=fast, force=force, echo=sys.stdout
+        )
+        failed = [outcome.name for outcome in outcomes if outcome.error]
+        said = f"failed: {', '.join(failed)}" if failed else "none failed"
+        typer.echo(f"{len(outcomes)} notebooks, {said}; see {_short(out / 'index.html')}")
+        if failed:
+            raise typer.Exit(1)
+
+
+@app.command()
+def tidy(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Notebooks or folders; the shipped ones by default.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only look; exit 1 if untidy.")] = False,
+) -> None:
+    """Reduce notebooks to what is kept in git: their sources and their claims."""
+    from . import batch
+    from .batch.document import folder
+
+    with _reported():
+        untidy = 0
+        for path in paths or [folder()]:
+            for file in sorted(path.glob("*.ipynb")) if path.is_dir() else [path]:
+                if not batch.tidy(file, check=check):
+                    untidy += 1
+                    advice = f"not tidy; run textgan-lab tidy {file}" if check else "tidied"
+                    typer.echo(f"{file}: {advice}")
+        if check and untidy:
+            raise typer.Exit(1)
+
+
+@app.command("list")
+def list_parts(
+    kind: Annotated[str | None, typer.Argument(help="losses, estimators, corpora, ...")] = None,
+) -> None:
+    """List the parts that can be named: losses, estimators, remedies, models, corpora, ..."""
+    import textgan_lab
+
+    from .catalogue import Catalogue
+
+    named = {name: getattr(textgan_lab, name) for name in dir(textgan_lab) if name.isupper()}
+    catalogues = {n.lower(): part for n, part in named.items() if isinstance(part, Catalogue)}
+    if kind is not None:
+        wanted = kind.lower()
+        chosen = {n: c for n, c in catalogues.items() if wanted in (n, c.kind.lower())}
+        if not chosen:
+            listed = ", ".join(catalogues)
+            typer.echo(f"error: unknown kind {kind!r}; known: {listed}", err=True)
+            raise typer.Exit(2)
+        catalogues = chosen
+    for title, catalogue in catalogues.items():
+        rows = []
+        for name in catalogue:
+            options = catalogue.options(name).values()
+            shown = ", ".join(f"{option.name}={option.default!r}" for option in options)
+            rows.append((name, catalogue.summary(name), shown))
+        _table((title, "what it is", "options"), rows)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: Python, packages, accelerator, browser, cache, data."""
+    rows = [("ok" if good else "PROBLEM", what, found) for what, found, good in _examined()]
+    _table(("", "what", "found"), rows)
+    if any(state == "PROBLEM" for state, _, _ in rows):
+        raise typer.Exit(1)
+
+
+def _examined() -> Iterator[tuple[str, str, bool]]:
+    """Yield what was looked at, what was found, and whether one can work with it."""
+    python = platform.python_version()
+    yield "Python", f"{python} at {sys.executable}", sys.version_info >= (3, 11)
+    yield "platform", f"{platform.platform()}, {os.cpu_count()} cores", True
+    yield from _packages()
+    yield "accelerator", _accelerator(), True
+    yield from _folders()
+    browser = shutil.which("chromium")
+    yield "chromium", browser or "none: the browser tests will skip; all else works", True
+
+
+def _packages() -> Iterator[tuple[str, str, bool]]:
+    from packaging.requirements import Requirement
+
+    try:
+        needed = map(Requirement, metadata.requires("textgan-lab") or ())
+    except metadata.PackageNotFoundError:
+        yield "textgan-lab", "not installed; run: python3 bootstrap.py test", False
+        return
+    yield "textgan-lab", metadata.version("textgan-lab"), True
+    for need in needed:
+        if need.marker and not need.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = metadata.version(need.name)
+        except metadata.PackageNotFoundError:
+            yield need.name, f"missing; needs {need}", False
+            continue
+        good = need.specifier.contains(found, prereleases=True)
+        yield need.name, found if good else f"{found}; needs {need}", good
+
+
+def _accelerator() -> str:
+    """Return the devices that torch can use, or why there is none."""
+    try:
+        import torch
+    except ImportError as error:
+        return f"none: torch cannot be imported ({error})"
+    if torch.cuda.is_available():
+        return ", ".join(map(torch.cuda.get_device_name, range(torch.cuda.device_count())))
+    if torch.version.cuda is None:
+        return "none: this torch is built without CUDA; the CPU does"
+    return f"none: torch is built for CUDA {torch.version.cuda} but finds no device or driver"
+
+
+def _folders() -> Iterator[tuple[str, str, bool]]:
+    from .batch.document import folder
+    from .data.sources import CorpusError, cache_folder, shipped
+
+    notebooks = sorted(folder().glob("*.ipynb"))
+    yield "notebooks", f"{len(notebooks)} in {folder()}", bool(notebooks)
+    try:
+        yield "shipped data", str(shipped("captions.yaml").parent), True
+    except CorpusError as error:
+        yield "shipped data", str(error), False
+    cache = cache_folder()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            pass
+        yield "cache", f"{cache}, writable", True
+    except OSError as error:
+        yield "cache", f"{error}; set TEXTGAN_LAB_CACHE to a folder that can be written", False
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print a table; cells are plain text, never markup. Without a terminal nothing is cut."""
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    table = Table(*head, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        try:
+            typer.echo(f"textgan-lab {metadata.version('textgan-lab')}")
+        except metadata.PackageNotFoundError:
+            typer.echo(f"textgan-lab, not installed, in {Path(__file__).parent}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Diagnostics for GAN instability, with text GANs as the patient."""
+
+
+def main() -> None:
+    """Run the command line; the entry point ``textgan-lab``."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a console of another code page shows "?", not an error
+            stream.reconfigure(errors="replace")
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""The live lab: one thread trains, one draws, and widget callbacks only leave notes for them.
+
+The trainer's thread owns the trainer: buttons queue commands for it, sliders write the host copy of
+a knob. The view's thread reads telemetry and nothing else, so that watching never changes a run.
+"""
+
+import atexit
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Literal
+
+from ..telemetry import Telemetry
+from ..training import Trainer
+from . import view
+
+FPS = 8  # frames a second at most: drawing takes time from training
+KEPT = 16  # snapshots to rewind to
+MOVES = {"d": Trainer.d_step, "g": Trainer.g_step, "both": lambda trainer: list(trainer.steps(1))}
+_LABS: dict[str, "LiveLab"] = {}  # the lab that runs under each name
+
+
+class LiveLab:
+    """Train live, with every knob under a slider; or, with ``live=False``, the same headless.
+
+    Running the cell that makes a lab again stops the one it made before (same ``name``). Headless,
+    no thread starts, calls block until they are done, and displaying the lab shows its last frame.
+
+    Args:
+        trainer: what to train.
+        steps: how many steps `start` takes; without it a live lab runs until paused.
+        live: whether to run in the background with widgets.
+        name: labs of different names may run side by side.
+        snapshot_every: steps between the snapshots that `rewind` and `branch` go back to.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        *,
+        steps: int | None = None,
+        live: bool = True,
+        name: str = "lab",
+        snapshot_every: int = 100,
+    ):
+        if not live and steps is None:
+            raise ValueError("LiveLab: headless it needs to know when to stop; give steps=...")
+        if snapshot_every < 1:
+            raise ValueError(f"LiveLab: snapshot_every must be 1 or more, got {snapshot_every}")
+        self.trainer, self.live, self.name = trainer, live, name
+        self.parent: Telemetry | None = None
+        self.arrived: list[tuple[int, str, float]] = []  # (step under way, knob, value) of sliders
+        self.error: BaseException | None = None
+        self.notice = ""
+        self._target = None if steps is None else trainer.t + steps
+        self._every = snapshot_every
+        self._snapshots: dict[int, dict[str, Any]] = {}
+        self._iterator = None
+        self._idle = threading.Event()
+        self._idle.set()
+        self._commands: queue.Queue = queue.Queue()
+        self._widget = None
+        if name in _LABS:
+            _LABS.pop(name).close()
+        self._keep()
+        if live:
+            _LABS[name] = self
+            self._thread = threading.Thread(target=self._loop, name=f"{name}: train", daemon=True)
+            self._thread.start()
+
+    # ---- what a person does --------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Train in the background (headless: here and now); harmless when already running."""
+        self._do(self._start)
+
+    def pause(self) -> None:
+        """Stop after the step under way; `start` goes on as if nothing had happened."""
+        self._do(self._pause)
+
+    def step(self, who: Literal["d", "g", "both"] = "both") -> None:
+        """Take one step in which D, G, or both move; pauses a running lab."""
+        if who not in MOVES:
+            raise ValueError(f"step: expected 'd', 'g' or 'both', got {who!r}")
+        self._do(self._step, who)
+
+    def rewind(self, t: int) -> None:
+        """Go back to the newest snapshot at or before step ``t`` and forget what came after."""
+        self._do(self._rewind, t)
+
+    def branch(self, t: int | None = None) -> Trainer:
+        """Leave this run as it is and go on with a copy, from step ``t`` (default: from here).
+
+        The run left behind stays on the curves, in grey. Returns the new trainer, ``lab.trainer``.
+        """
+        return self._do(self._branch, t)
+
+    def wait(self) -> None:
+        """Block until the lab is idle; raise what training raised, if it failed."""
+        self._idle.wait()
+        if self.error is not None:
+            raise self.error
+
+    def export(self, path: str | Path) -> Path:
+        """Write the session as JSON: spec, schedule of all turns, steps. It replays headless.
+
+        ``Trainer(Spec(**session["spec"]), Schedule.load(path)).run(session["steps"])`` gives the
+        same weights, bit for bit on CPU.
+        """
+        return self._do(self._export, Path(path))
+
+    def close(self) -> None:
+        """End both threads; the trainer stays where it is."""
+        if self.live and self._thread.is_alive():
+            self._commands.put((None, None, ()))
+            if threading.current_thread() is not self._thread:
+                self._thread.join()
+        if _LABS.get(self.name) is self:
+            del _LABS[self.name]
+
+    @property
+    def state(self) -> str:
+        """ "running", "paused", "failed" or "finished"."""
+        if self.error is not None:
+            return "failed"
+        if not self._idle.is_set():
+            return "running"
+        return "finished" if self._target == self.trainer.t else "paused"
+
+    @property
+    def snapshots(self) -> list[int]:
+        """The steps that `rewind` and `branch` can go back to."""
+        return sorted(self._snapshots)
+
+    # ---- the trainer's thread ------------------------------------------------------------------
+
+    def _do(self, action: Callable, *args: Any, wait: bool = True) -> Any:
+        """Have ``action`` done by the thread that owns the trainer; headless that is this one."""
+        if not self.live:
+            return action(*args)
+        if not self._thread.is_alive():
+            raise RuntimeError("this lab was closed (its cell ran again); use the newer one")
+        future: Future = Future()
+        self._commands.put((future if wait else None, action, args))
+        return future.result() if wait else None
+
+    def _loop(self) -> None:
+        while True:
+            try:
+                future, action, args = self._commands.get(block=self._iterator is None)
+            except queue.Empty:
+                self._advance()
+                continue
+            if action is None:
+                self._pause()
+                return
+            try:
+                result = action(*args)
+            except Exception as error:
+                if future is None:  # a button: nobody waits, so the status line says it
+                    self.notice = str(error)
+                else:
+                    future.set_exception(error)
+            else:
+                if future is not None:
+                    future.set_result(result)
+
+    def _advance(self) -> None:
+        """Take one step of a running lab."""
+        try:
+            step = next(self._iterator, None)
+        except BaseException as error:
+            self.error = error
+            self._pause()
+            return
+        if step is None:
+            if self.trainer.diverged:
+                self.notice = "loss or gradient not finite: stopped, last good weights kept"
+            self._pause()
+            return
+        if self.trainer.t % self._every == 0:
+            self._keep()
+        now = time.monotonic()
+        if self.live and self.trainer.device.type == "cpu" and now - self._flushed > 1 / FPS:
+            self._flushed = now
+            self.trainer.flush()  # on a GPU this would be a sync: there the probes' rhythm serves
+        if self._target is not None and self.trainer.t >= self._target:
+            self._pause()
+
+    def _start(self) -> None:
+        if self._iterator is not None:
+            return
+        if self._target is not None and self.trainer.t >= self._target:
+            if not self.live:
+                return
+            self._target = None  # the planned steps are done: now until paused
+        self.error, self.notice, self._flushed = None, "", 0.0
+        self._idle.clear()
+        self._iterator = self.trainer.steps()
+        if not self.live:
+            while self._iterator is not None:
+                self._advance()
+            if self.error is not None:
+                raise self.error
+
+    def _pause(self) -> None:
+        if self._iterator is not None:
+            self._iterator.close()  # flushes
+            self._iterator = None
+        self._idle.set()
+
+    def _step(self, who: str) -> None:
+        self._pause()
+        self.error, self.notice = None, ""
+        MOVES[who](self.trainer)
+
+    def _keep(self) -> None:
+        self._snapshots[self.trainer.t] = self.trainer.snapshot()
+        if len(self._snapshots) > KEPT:  # thin out: the start and every other one stay
+            for t in self.snapshots[1:-1:2]:
+                del self._snapshots[t]
+
+    def _nearest(self, t: int) -> int:
+        there = [s for s in self._snapshots if s <= t]
+        if not there:
+            raise ValueError(f"no snapshot at or before step {t}; there are {self.snapshots}")
+        return max(there)
+
+    def _rewind(self, t: int) -> None:
+        self._pause()
+        t = self._nearest(t)
+        self.error, self.notice = None, f"rewound to step {t}"
+        self.trainer.restore(self._snapshots[t])
+        self._snapshots = {s: kept for s, kept in self._snapshots.items() if s <= t}
+
+    def _branch(self, t: int | None) -> Trainer:
+        self._pause()
+        self.error = None
+        child = self.trainer.branch()
+        if t is not None:
+            t = self._nearest(t)
+            child.restore(self._snapshots[t])
+            self._snapshots = {s: kept for s, kept in self._snapshots.items() if s <= t}
+        child.telemetry.events.append({"event": "branch", "step": child.t})
+        self.parent, self.trainer = self.trainer.telemetry, child
+        self.notice = f"branched at step {child.t}; the parent is drawn in grey"
+        return child
+
+    def _export(self, path: Path) -> Path:
+        self.trainer.flush()
+        telemetry = self.trainer.telemetry
+        session = {
+            "spec": self.trainer.spec.model_dump(),
+            "schedule": [list(entry) for entry in telemetry.schedule()],
+            "steps": self.trainer.t,
+            "arrived": self.arrived,
+        }
+        path.write_text(json.dumps(session, indent=1), encoding="utf-8")
+        self.notice = f"exported to {path}"
+        return path
+
+    # ---- display -------------------------------------------------------------------------------
+
+    def frame(self) -> dict[str, str]:
+        """Return what is on show now, as HTML: ``status``, ``strip``, ``board``."""
+        trainer = self.trainer
+        telemetry = trainer.telemetry
+        timings, samples, events = telemetry.timings, telemetry.samples, telemetry.events
+        rate = timings[-1]["steps_per_second"] if timings else 0.0
+        notice = self.notice or next(
+            (e["why"] for e in reversed(events) if e["event"] == "blocked"), ""
+        )
+        error = f"{type(self.error).__name__}: {self.error}" if self.error else ""
+        version = trainer.knobs.read().version
+        return {
+            "status": view.status(self.state, trainer.t, trainer.phase, rate, notice, error),
+            "strip": view.strip(telemetry, self.parent, version),
+            "board": view.board(samples[-1] if samples else None),
+        }
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import HTML, display
+
+        if not self.live:
+            display(HTML("".join(self.frame().values())))
+            return
+        if self._widget is None:
+            from .controls import Controls  # ipywidgets, only where somebody looks
+
+            self._widget = Controls(self)
+        display(self._widget.box)
+
+    def __repr__(self) -> str:
+        return f"LiveLab({self.name!r}, {self.state}, t={self.trainer.t})"
+
+
+def _close_all() -> None:
+    for lab in list(_LABS.values()):
+        lab.close()
+
+
+atexit.register(_close_all)

@@ -1,0 +1,1 @@
+"""Reading a run: plots and colours. Everything here reads telemetry, never a model; no torch."""

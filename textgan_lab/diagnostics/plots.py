@@ -1,0 +1,119 @@
+"""Plots of a run. Each takes telemetry, draws on one Axes and returns it."""
+
+import numpy as np
+import pandas
+from matplotlib.axes import Axes
+
+from ..telemetry import Telemetry
+from . import colours
+
+
+def losses(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
+    """Draw both losses as they were optimised, nats where they are cross-entropies."""
+    ax = _axes(ax, telemetry, "loss", "loss")
+    frame = telemetry.frame()
+    _line(ax, frame, "d_loss", colours.D, "D")
+    _line(ax, frame, "g_loss", colours.G, "G")
+    _line(ax, frame, "mle_loss", colours.REAL, "likelihood warm-up (nats per token)")
+    return _finish(ax)
+
+
+def accuracy(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
+    """Draw D's accuracy beside the Bayes accuracy, which no discriminator can exceed."""
+    ax = _axes(ax, telemetry, "D's accuracy", "share judged right")
+    frame = telemetry.frame()
+    _line(ax, frame, "d_accuracy", colours.D, "on its batch")
+    _truth(ax, frame, "bayes_accuracy", "Bayes (exact)")
+    ax.axhline(0.5, color="0.85", zorder=0)
+    ax.set_ylim(-0.02, 1.02)
+    return _finish(ax)
+
+
+def gradients(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
+    """Draw the 2-norms of both gradients before clipping, on a log axis; zeros cannot be shown."""
+    ax = _axes(ax, telemetry, "gradient norms", "2-norm over all weights")
+    frame = telemetry.frame()
+    _line(ax, frame, "d_grad_norm", colours.D, "D")
+    _line(ax, frame, "g_grad_norm", colours.G, "G")
+    ax.set_yscale("log", nonpositive="mask")
+    return _finish(ax)
+
+
+def likelihood(telemetry: Telemetry, ax: Axes | None = None, unigram: float | None = None) -> Axes:
+    """Draw the exact held-out NLL, nats per token; ``unigram`` adds that model's as a reference."""
+    ax = _axes(ax, telemetry, "held-out likelihood", "nats per token")
+    frame = telemetry.frame()
+    _truth(ax, frame, "held_out_nll", "G on held-out text (exact)")
+    if unigram is not None:
+        ax.axhline(unigram, color=colours.REAL, lw=1.5, label="unigram model")
+    begin = frame.loc[frame["phase"] == "adversarial", "step"]
+    if len(begin) and begin.iloc[0] > frame["step"].iloc[0]:
+        ax.axvspan(frame["step"].iloc[0], begin.iloc[0], color="0.93", zorder=0, label="warm-up")
+    return _finish(ax)
+
+
+def divergence(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
+    """Draw the true JS divergence in nats, with two standard errors and its ceiling ln 2."""
+    ax = _axes(ax, telemetry, "true JS divergence", "nats")
+    frame = telemetry.frame()
+    _truth(ax, frame, "js", "JS(real, G), exact law")
+    if "js" in frame:
+        seen = frame.dropna(subset=["js"])
+        ax.fill_between(
+            seen["step"], seen["js"] - 2 * seen["js_se"], seen["js"] + 2 * seen["js_se"],
+            color=colours.TRUTH, alpha=0.12, lw=0,
+        )  # fmt: skip
+    ax.axhline(np.log(2), color="0.6", lw=1, label="ln 2: nothing in common")
+    ax.set_ylim(0, 0.75)
+    return _finish(ax)
+
+
+def modes(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
+    """Draw the share of each named mode over time as stacked bands, "none" on top in grey."""
+    ax = _axes(ax, telemetry, "modes of what G writes", "share")
+    frame = telemetry.frame()
+    names = [c for c in frame.columns if c.startswith("mode.")]
+    if not names:
+        raise KeyError("this run knows no modes: its data has no law with named modes")
+    seen = frame.dropna(subset=names)
+    shades = [f"C{i % 10}" for i in range(len(names) - 1)]
+    labels = [name.removeprefix("mode.") for name in names]
+    ax.stackplot(seen["step"], seen[names].T, labels=labels, colors=[*shades, "0.8"], alpha=0.85)
+    ax.set_ylim(0, 1)
+    return _finish(ax)
+
+
+def _axes(ax: Axes | None, telemetry: Telemetry, title: str, unit: str) -> Axes:
+    if ax is None:
+        from matplotlib import pyplot  # only here: live code must never touch pyplot's global state
+
+        _, ax = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
+    ax.set(title=title, xlabel="step", ylabel=unit)
+    for turn in telemetry.turns:
+        if turn.source != "schedule":
+            ax.axvline(turn.step, color=colours.TURN, lw=0.6, alpha=0.7, zorder=0)
+    return ax
+
+
+def _line(ax: Axes, frame: pandas.DataFrame, name: str, colour: str, label: str) -> None:
+    """Draw a noisy column faintly and its running median (25 steps) over it."""
+    if name not in frame:
+        return
+    seen = frame.dropna(subset=[name])
+    middle = seen[name].rolling(25, center=True, min_periods=1).median()
+    ax.plot(seen["step"], seen[name], color=colour, lw=0.6, alpha=0.3)
+    ax.plot(seen["step"], middle, color=colour, lw=1.8, label=label)
+
+
+def _truth(ax: Axes, frame: pandas.DataFrame, name: str, label: str) -> None:
+    if name in frame:
+        seen = frame.dropna(subset=[name])
+        ax.plot(seen["step"], seen[name], color=colours.TRUTH, ls="--", lw=1.6, label=label)
+
+
+def _finish(ax: Axes) -> Axes:
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize="small")
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return ax
