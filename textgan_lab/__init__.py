@@ -1,4 +1,4 @@
-"""textgan_lab: an interactive diagnostics suite for GAN instability, with text GANs as the patient."""
+"""An interactive diagnostics suite for GAN instability, with text GANs as the patient."""
 
 import importlib
 

@@ -64,7 +64,7 @@ class Catalogue(Mapping):
         return len(self._parts)
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
-        """Return the options a user may give to part ``name``: its keyword arguments with defaults."""
+        """Return the options of part ``name``: its keyword arguments that have a default."""
         parameters = inspect.signature(self[name]).parameters
         return {n: p for n, p in parameters.items() if p.default is not p.empty}
 

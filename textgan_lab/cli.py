@@ -101,7 +101,11 @@ def run(
             _table(("parameter", "type", "default", "meaning"), rows)
             return
         given: dict[str, str] = {}
-        for name, value in map(json.loads, parameter):
+        for word in parameter:
+            try:
+                name, value = json.loads(word)
+            except (ValueError, TypeError):  # written in a way `_Pairs` does not join
+                raise ParameterError("-p takes two words: -p NAME VALUE") from None
             if name in given:
                 raise ParameterError(f"-p {name} is given twice: {given[name]!r} and {value!r}")
             given[name] = value

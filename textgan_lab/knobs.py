@@ -88,11 +88,12 @@ class Knobs:
     def __init__(self, knobs: Iterable[Knob], values: Mapping[str, float] | None = None):
         self.table = {knob.name: knob for knob in knobs}
         start = {name: knob.check(knob.default) for name, knob in self.table.items()}
-        start.update(self._checked(values or {}))
+        start.update(self.check(values or {}))
         self._lock = threading.Lock()
         self._snapshot = Snapshot(0, MappingProxyType(start), "default")
 
-    def _checked(self, changes: Mapping[str, Any]) -> dict[str, float]:
+    def check(self, changes: Mapping[str, Any]) -> dict[str, float]:
+        """Return the changes as numbers; raise what `set` raises, without turning anything."""
         for name in changes:
             if name not in self.table:
                 raise UnknownName(f"unknown knob {name!r}; this run has: {', '.join(self.table)}")
@@ -107,7 +108,7 @@ class Knobs:
             UnknownName: a name this run does not have.
             ValueError, TypeError: a value outside its range, or no number.
         """
-        checked = self._checked({**(_changes or {}), **changes})
+        checked = self.check({**(_changes or {}), **changes})
         with self._lock:
             old = self._snapshot
             values = MappingProxyType({**old.values, **checked})
@@ -177,6 +178,14 @@ class Schedule:
     def save(self, path: str | Path) -> None:
         """Write the triples as JSON."""
         Path(path).write_text(json.dumps([list(e) for e in self.entries]), encoding="utf-8")
+
+    def check(self, knobs: Knobs) -> None:
+        """Raise ValueError, naming the step, when a run with these knobs cannot follow."""
+        for step, name, value in self.entries:
+            try:
+                knobs.check({name: value})
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"schedule, step {step}: {error}") from None
 
     def due(self, step: int) -> Mapping[str, float]:
         """Return the knobs to turn just before step ``step``."""

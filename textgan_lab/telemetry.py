@@ -2,14 +2,14 @@
 
 A run leaves five lists. ``rows`` has one mapping a step; ``turns`` the knob changes; ``samples``
 generated sentences with D's opinion of each token; ``events`` what happened to the run itself (its
-start, a divergence); ``timings`` what the clock said. All but ``timings`` are functions of spec and
-schedule alone, so they are byte for byte the same in a replay on CPU.
+start, a divergence); ``timings`` what the clock said. All but ``timings``, and the ``source`` of a
+turn, are functions of spec and schedule alone: byte for byte the same in a replay on CPU.
 """
 
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,9 +75,10 @@ class Telemetry:
 
     def latest(self, name: str) -> float:
         """Return the newest measured value of column ``name``; KeyError when there is none."""
-        for row in reversed(self.rows):
-            if not math.isnan(row.get(name, math.nan)):
-                return row[name]
+        if name not in ("step", "phase"):
+            for row in reversed(self.rows):
+                if not math.isnan(row.get(name, math.nan)):
+                    return row[name]
         raise KeyError(f"{name!r} was not measured in this run")
 
     def columns(self) -> list[str]:
@@ -93,9 +94,11 @@ class Telemetry:
         """Forget everything at or after step ``step``: what a rewind does."""
         self.rows = [row for row in self.rows if row["step"] < step]
         self.turns = [turn for turn in self.turns if turn.step < step]
-        for name in ("samples", "events", "timings"):
-            # a sample stamped t was taken after t steps, so the one at `step` belongs to the past
-            setattr(self, name, [r for r in getattr(self, name) if r["step"] <= step])
+        self.timings = [clock for clock in self.timings if clock["step"] < step]
+        # a sample stamped t was taken after t steps, so the one at `step` belongs to the past
+        self.samples = [sample for sample in self.samples if sample["step"] <= step]
+        whole_run = ("start", "blocked")
+        self.events = [e for e in self.events if e["step"] < step or e["event"] in whole_run]
 
     def _records(self, name: str) -> Iterable[Mapping[str, Any]]:
         if name == "telemetry":
@@ -109,6 +112,10 @@ class Telemetry:
         """Return the text of ``<name>.jsonl``."""
         return "".join(json.dumps(record) + "\n" for record in self._records(name))
 
+    def text(self) -> dict[str, str]:
+        """Return the text of all files, as `parse` takes it."""
+        return {name: self.lines(name) for name in self.FILES}
+
     def save(self, folder: str | Path) -> Path:
         """Write ``telemetry.jsonl``, ``events.jsonl``, ``samples.jsonl``, ``timings.jsonl``.
 
@@ -118,7 +125,7 @@ class Telemetry:
         folder.mkdir(parents=True, exist_ok=True)
         for name in self.FILES:
             scratch = folder / f".{name}.jsonl.{os.getpid()}.tmp"
-            scratch.write_text(self.lines(name), encoding="utf-8")
+            scratch.write_text(self.lines(name), encoding="utf-8", newline="\n")
             os.replace(scratch, folder / f"{name}.jsonl")
         return folder
 
@@ -128,17 +135,21 @@ class Telemetry:
         folder = Path(folder)
         if not (folder / "telemetry.jsonl").exists():
             raise FileNotFoundError(f"{folder}: no telemetry.jsonl there; is it a run's folder?")
-        return cls.parse({n: (folder / f"{n}.jsonl").read_text(encoding="utf-8")
-                          for n in cls.FILES if (folder / f"{n}.jsonl").exists()})
+        files = {name: folder / f"{name}.jsonl" for name in cls.FILES}
+        text = {n: f.read_text(encoding="utf-8") for n, f in files.items() if f.exists()}
+        try:
+            return cls.parse(text)
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from None
 
     @classmethod
     def parse(cls, text: Mapping[str, str]) -> "Telemetry":
         """Build telemetry from the text of its files, ``{"telemetry": ..., "events": ...}``."""
         telemetry = cls()
-        telemetry.rows = list(_records(text.get("telemetry", "")))
-        telemetry.samples = list(_records(text.get("samples", "")))
-        telemetry.timings = list(_records(text.get("timings", "")))
-        for record in _records(text.get("events", "")):
+        telemetry.rows = _parsed(text, "telemetry")
+        telemetry.samples = _parsed(text, "samples")
+        telemetry.timings = _parsed(text, "timings")
+        for record in _parsed(text, "events"):
             if record["event"] == "turn":
                 record.pop("event")
                 telemetry.turns.append(Turn(**record))
@@ -156,6 +167,12 @@ class Telemetry:
         return f"Telemetry({said}{', ' + ', '.join(notes) if notes else ''})"
 
 
-def _records(text: str) -> Iterator[dict[str, Any]]:
-    for line in text.split("\n")[:-1]:  # what follows the last newline is torn, or empty
-        yield json.loads(line)
+def _parsed(text: Mapping[str, str], name: str) -> list[dict[str, Any]]:
+    records = []
+    lines = text.get(name, "").split("\n")[:-1]  # what follows the last newline is torn, or empty
+    for number, line in enumerate(lines, 1):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{name}.jsonl, line {number}: not JSON ({error})") from None
+    return records

@@ -185,8 +185,9 @@ def resolve(path: str | Path, given: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: parameter.default for name, parameter in known.items()}
     for name, value in given.items():
         if name not in known:
-            close = get_close_matches(str(name), known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            spelled = {known_name.lower(): known_name for known_name in known}
+            close = get_close_matches(str(name).lower(), spelled, n=1)
+            hint = f"; did you mean {spelled[close[0]]}?" if close else ""
             listed = ", ".join(known) or "none"
             raise ParameterError(f"{path}: no parameter {name!r}; it has: {listed}{hint}")
         try:

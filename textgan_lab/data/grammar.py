@@ -89,7 +89,7 @@ class Grammar(DrawnData):
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such grammar file")
         try:
-            text = path.read_bytes().decode("utf-8-sig")
+            text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             raise GrammarError(

@@ -152,7 +152,7 @@ class GaussianMixture(DrawnData):
         """
         basis = [] if self.basis is None else self.basis.flatten().tolist()
         numbers = [f"{v:.9g}" for v in (*self._flat.flatten().tolist(), self.std, *self.mode_probs)]
-        content = [numbers, [f"{v + 0.0:.6f}" for v in basis], self.mode_names, self.dim]
+        content = [numbers, [f"{v + 0.0:.6f}" for v in basis], self.mode_names]
         return hashlib.sha256(repr([*content, self.seed, self.pool]).encode()).hexdigest()
 
     def _checked(self, x: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far q lies from p, estimated on n samples of each with exact log-probabilities.
+    """How far q lies from p, estimated on samples of each with exact log-probabilities.
 
     ``js`` in nats (ceiling ln 2), its standard error ``js_se``; ``bayes_accuracy`` is the share that
     the optimal discriminator p/(p+q) judges right, 0.5 when p = q.
@@ -26,7 +26,7 @@ def compare_laws(
 ) -> Comparison:
     """Estimate JS(p, q) and the Bayes accuracy from samples of both laws.
 
-    Shapes   [n_p], [n_p], [n_q], [n_q]; ``log_q_at_p`` is log q at the samples of p; -inf is allowed
+    Shapes   [n_p], [n_p], [n_q], [n_q]; ``log_q_at_p`` is log q at the samples of p, maybe -inf
     Formula  JS = 1/2 E_p ln(2p/(p+q)) + 1/2 E_q ln(2q/(p+q)), evaluated as ln 2 - E softplus(.)
     Raises   ValueError when there are no samples, or a sample is impossible under its own law
 

@@ -3,6 +3,6 @@
 from .discriminators import DISCRIMINATORS
 from .generators import GENERATORS
 from .layers import LSTM, Dropout
-from .sampling import BOS, EOS, PAD, UNK, Rollout
+from .sampling import Rollout
 
-__all__ = ["BOS", "DISCRIMINATORS", "EOS", "GENERATORS", "LSTM", "PAD", "UNK", "Dropout", "Rollout"]
+__all__ = ["DISCRIMINATORS", "GENERATORS", "LSTM", "Dropout", "Rollout"]

@@ -1,7 +1,7 @@
 """Discriminators: larger logit = more real. They return logits; only losses and metrics squash.
 
 A discriminator of text takes ids [batch, time] or simplex points [batch, time, vocab] and gives the
-same logits for the same sentence. Padding embeds to zero: it counts nowhere.
+same logits for the same sentence. Padding embeds to zero, whatever is learned.
 """
 
 import torch
@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..catalogue import Catalogue
+from ..data.law import PAD
 from .layers import LSTM, Dropout
-from .sampling import PAD
 
 DISCRIMINATORS = Catalogue("discriminator")
 
@@ -58,7 +58,7 @@ class CNNDiscriminator(nn.Module):
         """Map ids or simplex points to logits [batch]."""
         x = self.embed(x)
         x = F.pad(x, (0, 0, 0, max(0, max(self.widths) - x.shape[1])))
-        features = torch.cat([self._pool(x, *f) for f in zip(self.widths, self.filters)], 1)
+        features = torch.cat([self._pool(x, *f) for f in zip(self.widths, self.filters, strict=True)], 1)
         return self.head(F.leaky_relu(self.hidden(self.dropout(features)), 0.2)).squeeze(1)
 
     @staticmethod

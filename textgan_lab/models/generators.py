@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from ..catalogue import Catalogue
+from ..data.law import BOS, EOS, PAD
 from .layers import LSTM
-from .sampling import BOS, EOS, IMPOSSIBLE, PAD, Rollout, draw, gumbel
+from .sampling import IMPOSSIBLE, Rollout, draw, gumbel
 
 GENERATORS = Catalogue("generator")
 

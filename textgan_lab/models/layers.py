@@ -1,4 +1,4 @@
-"""Layers that a live, exactly replayed, twice differentiated GAN needs in place of the stock ones."""
+"""Layers that a live, replayed, twice differentiated GAN needs in place of the stock ones."""
 
 import torch
 from torch import Tensor, nn
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 class Dropout(nn.Module):
     """Dropout whose probability lives on the device and whose noise has a generator of its own.
 
-    ``F.dropout`` reads p on the host and draws from the global stream; this does neither. The owner
-    of the module sets ``p`` (a 0-dim tensor), ``generator`` and ``active``; inactive it draws nothing.
-    p = 1 gives zeros, not NaN.
+    ``F.dropout`` reads p on the host and draws from the global stream; this does neither. The
+    module's owner sets ``p`` (a 0-dim tensor), ``generator`` and ``active``; inactive it draws
+    nothing. p = 1 gives zeros, not NaN.
     """
 
     def __init__(self) -> None:

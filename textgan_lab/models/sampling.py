@@ -7,14 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PAD, BOS, EOS, UNK = range(4)
+from ..data.law import PAD
+
 IMPOSSIBLE = -1e9  # a logit whose softmax is exactly 0, yet 0 * log-probability stays finite
 
 
 class Rollout:
     """A batch that a generator played.
 
-    ``x``     what D reads: ids [batch, time], simplex points [batch, time, vocab], points [batch, dim]
+    ``x``     what D reads: ids [batch, time], simplex points [batch, time, vocab], or
+              points [batch, dim]
     ``ids``   the tokens [batch, time], None for points
     ``mask``  which tokens count (up to and including the first <eos>), None for points
     ``log_p`` the log-softmax [batch, time, vocab] at each position, computed when first asked for
@@ -40,7 +42,7 @@ class Rollout:
 
     @property
     def entropy(self) -> Tensor:
-        """Entropy of the next token at each position played, [batch, time], 0 where padded, nats."""
+        """Entropy of the next token at each position, [batch, time], 0 where padded, nats."""
         return -(self.log_p.exp() * self.log_p).sum(2) * self.mask
 
 

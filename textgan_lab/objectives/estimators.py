@@ -62,8 +62,8 @@ class Pathwise(Estimator):
 class Argmax(Estimator):
     """Hand D the chosen tokens and differentiate: the naive way, whose gradient is exactly zero.
 
-    A token is a step function of the logits: its derivative is 0 almost everywhere, so nothing of D's
-    opinion comes back. It stands here to be looked at.
+    A token is a step function of the logits: its derivative is 0 almost everywhere, so nothing of
+    D's opinion comes back. It stands here to be looked at.
 
     Objective  E_q generator(s(x)), of which it estimates the gradient as 0; biased
     """

@@ -25,10 +25,12 @@ def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
 class Loss:
     """What the losses have in common: means over the batch (over counted tokens for per-token D).
 
-    ``binary`` says that the logit is that of a probability, sigmoid(s) = D.
+    ``binary`` says that the logit is that of a probability, sigmoid(s) = D; ``centred`` that D says
+    "real" above 0, which a critic's arbitrary scale does not.
     """
 
     binary = True
+    centred = True
 
     @classmethod
     def d(
@@ -97,6 +99,7 @@ class Wasserstein(Loss):
     """
 
     binary = False
+    centred = False
 
     @staticmethod
     def real(s: Tensor) -> Tensor:
@@ -105,7 +108,7 @@ class Wasserstein(Loss):
 
     @staticmethod
     def fake(s: Tensor) -> Tensor:
-        """The score s itself."""
+        """+s."""
         return s
 
     @staticmethod

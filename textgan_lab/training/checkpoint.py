@@ -55,7 +55,7 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     with Path(path).open("rb") as file:
         header = file.readline(len(MAGIC) + 65)
-        if not header.startswith(MAGIC) or len(header) != len(MAGIC) + 65:
+        if not (header.startswith(MAGIC) and header.endswith(b"\n")):
             raise DamagedCheckpoint(f"{path}: not a checkpoint of textgan_lab, or cut short")
         body = file.read()
     if hashlib.sha256(body).hexdigest().encode() != header[len(MAGIC) : -1]:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ..catalogue import Catalogue
+from ..data.law import PAD
 from ..metrics import compare_laws, distinct, unique_ratio
-from ..models.sampling import PAD, Rollout
+from ..models.sampling import Rollout
 
 PROBES = Catalogue("probe")
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 
-from ..catalogue import Catalogue, UnknownName
+from ..catalogue import Catalogue
 from ..models import DISCRIMINATORS, GENERATORS
 from ..objectives import ESTIMATORS, LOSSES, REMEDIES
 from .live import OPTIMISERS
@@ -50,17 +50,17 @@ class Spec(BaseModel):
     loss: _from(LOSSES) = "non_saturating"
     estimator: _from(ESTIMATORS) = "gumbel"
     remedies: dict[str, Options] = {}
-    knobs: dict[str, float] = {}
+    knobs: dict[str, Annotated[float, Strict()]] = {}
     g_optimiser: _from(OPTIMISERS) = "adam"
     d_optimiser: _from(OPTIMISERS) = "adam"
-    g_clip: float = Field(5.0, gt=0)  # largest 2-norm of G's gradient, over all weights
-    d_clip: float = Field(10.0, gt=0)
+    g_clip: float = Field(5.0, gt=0, allow_inf_nan=False)  # largest 2-norm of G's gradient, over all weights
+    d_clip: float = Field(10.0, gt=0, allow_inf_nan=False)
     batch_size: int = Field(64, ge=1)
     mle_steps: int = Field(0, ge=0)  # maximum-likelihood updates of G before play
     probe_every: int = Field(25, ge=0)  # steps between measurements on fresh samples; 0: never
     probe_size: int = Field(256, ge=2)  # sentences or points per measurement
     seed: int = Field(0, ge=0)
-    device: str = "auto"  # "auto" takes a GPU where there is one
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")  # "auto": a GPU if there is one
 
     @model_validator(mode="after")
     def _remedies(self):
@@ -74,6 +74,3 @@ class Spec(BaseModel):
         return f"Spec({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
     __str__ = __repr__
-
-
-__all__ = ["Spec", "UnknownName", "chosen"]

@@ -1,6 +1,5 @@
 """The trainer: owns both players and the loop, and yields one record a step."""
 
-import hashlib
 import itertools
 import json
 import time
@@ -9,80 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..data.sources import load_corpus
-from ..knobs import Knob, Knobs, Schedule, Turn
-from ..models import DISCRIMINATORS, GENERATORS, PAD, Dropout
-from ..objectives import ESTIMATORS, LOSSES, REMEDIES
+from ..data.law import PAD
+from ..knobs import Schedule, Turn
+from ..models import Rollout
 from ..objectives.losses import mean
 from ..objectives.remedies import Play
 from ..telemetry import Step, Telemetry
 from . import checkpoint
-from .live import OPTIMISERS, DeviceKnobs, Optimiser
+from .live import OPTIMISERS, DeviceKnobs
+from .parts import assemble, seed
+from .player import Player
 from .probes import Measurement, measure, opinions
 from .progress import Progress
 from .recorder import Recorder
 from .spec import Spec, chosen
 
 STREAMS = ("data", "g_noise", "d_noise", "d_dropout", "remedies")
+WINDOW = 50  # steps between flushes when nothing is measured
 DISPLAYED = 8  # sentences kept with each measurement
-MLE_LR = Knob(
-    "mle_lr", 5e-3, (0.0, 10.0), "step size of the likelihood warm-up", player="g", scale="log",
-    slider=(1e-5, 1e-1),
-)  # fmt: skip
-STEPS = [
-    Knob("d_steps", 1, (0, 100), "updates of D a step", player="d", slider=(0, 10), integer=True),
-    Knob("g_steps", 1, (0, 100), "updates of G a step", player="g", slider=(0, 10), integer=True),
-]
-DROPOUT = Knob(
-    "d_dropout", 0.0, (0.0, 1.0), "share of D's features dropped", player="d", slider=(0.0, 0.9)
-)
-
-
-def _seed(*words: object) -> int:
-    """Return a seed of 63 bits that depends on every word, the same on every machine."""
-    digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-class Player:
-    """A network whose weights lie in one flat tensor, and the optimiser that moves them.
-
-    One tensor makes norm, clipping and update a handful of operations, whatever the number of
-    layers; the optimiser walks it in pieces that stay in cache.
-    """
-
-    PIECE = 65536  # numbers; ours: 256 kB, well within a core's second-level cache
-
-    def __init__(self, module: nn.Module, clip: float):
-        self.module, self.clip = module, clip
-        self.params = list(module.parameters())
-        self.flat = torch.cat([p.detach().reshape(-1) for p in self.params])
-        sizes = [p.numel() for p in self.params]
-        for p, piece in zip(self.params, self.flat.split(sizes), strict=True):
-            p.data = piece.view_as(p)
-
-    def pieces(self, flat: Tensor) -> list[Tensor]:
-        """Cut a flat tensor into the pieces that optimisers update."""
-        return [flat] if flat.is_cuda else list(flat.split(self.PIECE))
-
-    def update(self, loss: Tensor, optimiser: Optimiser, ok: Tensor) -> Tensor:
-        """Move the weights down the gradient of ``loss``; return its 2-norm before clipping.
-
-        ``ok`` turns false for good, on the device, when loss or norm is not finite; from then on
-        nothing moves. A loss that does not depend on the weights has gradient 0.
-        """
-        if loss.requires_grad:
-            grads = torch.autograd.grad(loss, self.params, materialize_grads=True)
-            flat = torch.cat([g.reshape(-1) for g in grads])
-        else:
-            flat = torch.zeros_like(self.flat)
-        norm = torch.linalg.vector_norm(flat)
-        ok.logical_and_(loss.detach().isfinite() & norm.isfinite())
-        flat.mul_((self.clip / (norm + 1e-6)).clamp(max=1))
-        optimiser.step(self.pieces(flat), ok)
-        return norm
 
 
 class Trainer:
@@ -90,9 +35,9 @@ class Trainer:
 
     >>> trainer = Trainer(Spec(data="mini", probe_every=0))
     >>> for step in trainer.steps(3):
-    ...     trainer.knobs.set(d_lr=1e-3 / (step.t + 1))
+    ...     trainer.knobs.set(d_lr=0.01 / (step.t + 1))
     >>> trainer.t, [turn.step for turn in trainer.telemetry.turns]
-    (3, [2])
+    (3, [1, 2])
 
     Args:
         spec: what to build.
@@ -100,43 +45,33 @@ class Trainer:
         data: an object that follows the data contract, instead of loading ``spec.data``.
 
     Raises:
-        ValueError: parts that do not fit together; the message says which and what would.
+        ValueError: parts that do not fit together, or a schedule that this run cannot follow.
     """
 
     def __init__(self, spec: Spec, schedule: Schedule | None = None, *, data: Any = None):
         self.spec = spec
+        self.parts = parts = assemble(spec, data)
+        self.data, self.device, self.knobs = parts.data, parts.device, parts.knobs
+        self.generator, self.discriminator = parts.generator, parts.discriminator
+        self.loss, self.estimator, self.remedies = parts.loss, parts.estimator, parts.remedies
         self.schedule = Schedule() if schedule is None else schedule
-        self.device = _device(spec.device)
-        name, options = chosen(spec.data)
-        self.data = load_corpus(name, **options) if data is None else data
-        self._build()
-        _fit(self)
-        slots = self.mirror.slots
-        self._optimisers = {
-            side: OPTIMISERS.make(
-                chosen(choice)[0],
-                chosen(choice)[1],
-                params=player.pieces(player.flat),
-                slots={n.removeprefix(f"{side}_"): slot for n, slot in slots.items()
-                       if n.startswith(f"{side}_")},
-            )
-            for side, player, choice in (
-                ("g", self._g, spec.g_optimiser), ("d", self._d, spec.d_optimiser)
-            )
-        }
-        if spec.mle_steps:
-            betas = {"beta1": torch.tensor(0.9), "beta2": torch.tensor(0.999)}
-            fixed = {n: beta.to(self.mirror.vector) for n, beta in betas.items()}
-            self._optimisers["mle"] = OPTIMISERS["adam"](
-                self._g.pieces(self._g.flat), {"lr": slots["mle_lr"], **fixed}
-            )
+        self.schedule.check(self.knobs)
+        self.mirror = DeviceKnobs(self.knobs, self.device)
+        self._g = Player(self.generator, spec.g_clip)
+        self._d = Player(self.discriminator, spec.d_clip)
+        self._optimisers = self._make_optimisers()
         self.streams = {
-            stream: torch.Generator(self.device).manual_seed(_seed(spec.seed, stream))
-            for stream in STREAMS
+            name: torch.Generator(self.device).manual_seed(seed(spec.seed, name))
+            for name in STREAMS
         }
+        for dropout in parts.dropouts:
+            dropout.p, dropout.generator = self.mirror.slots["d_dropout"], self.streams["d_dropout"]
         self._real = self.data.train.to(self.device)
         self._held_out = self.data.validation[: spec.probe_size].to(self.device)
-        self._recorder = Recorder(spec.probe_every or 50, self.device)
+        self._vocab_size = getattr(self.data, "vocab_size", None)
+        self._batch_positions = spec.batch_size * getattr(self.data, "length", 1)
+        self._window = spec.probe_every or WINDOW
+        self._recorder = Recorder(self._window, self.device)
         self._ok = torch.ones((), dtype=torch.bool, device=self.device)
         self._applied = self.knobs.read()
         self.mirror.update(self._applied)
@@ -149,47 +84,29 @@ class Trainer:
             "knobs": dict(self._applied.values), "data": self.data.fingerprint,
         })  # fmt: skip
         if self.estimator.blocked:
-            self.telemetry.events.append({
-                "event": "blocked", "step": 0,
-                "why": f"estimator {self.estimator.name!r} passes no gradient to G",
-            })  # fmt: skip
+            why = f"estimator {self.estimator.name!r} passes no gradient to G"
+            self.telemetry.events.append({"event": "blocked", "step": 0, "why": why})
 
-    def _build(self) -> None:
-        """Make the parts and the knobs that act on them."""
-        spec = self.spec
-        with torch.random.fork_rng(devices=[]):  # torch initialises weights from its global stream
-            torch.manual_seed(_seed(spec.seed, "weights"))
-            generator = GENERATORS.make(*chosen(spec.generator), data=self.data)
-            discriminator = DISCRIMINATORS.make(*chosen(spec.discriminator), data=self.data)
-        self.generator = generator.to(self.device)
-        self.discriminator = discriminator.to(self.device)
-        self._g = Player(self.generator, spec.g_clip)
-        self._d = Player(self.discriminator, spec.d_clip)
-        self.loss = LOSSES[chosen(spec.loss)[0]]
-        self.estimator = ESTIMATORS.make(*chosen(spec.estimator))
-        always = {name: {} for name, remedy in REMEDIES.items() if remedy.always}
-        if not self.loss.binary:
-            always = {n: {} for n in always if not REMEDIES[n].binary_only}
-        self.remedies = [
-            REMEDIES.make(name, options) for name, options in {**always, **spec.remedies}.items()
-        ]
-        self._dropouts = [m for m in self.discriminator.modules() if isinstance(m, Dropout)]
-        d_optimiser, g_optimiser = (
-            OPTIMISERS[chosen(choice)[0]] for choice in (spec.d_optimiser, spec.g_optimiser)
-        )
-        knobs = [
-            *d_optimiser.knobs("d", 1e-3),
-            *g_optimiser.knobs("g", 1e-3),
-            *STEPS,
-            *([DROPOUT] if self._dropouts else []),
-            *(remedy.knob for remedy in self.remedies),
-            *self.estimator.knobs,
-            *([MLE_LR] if spec.mle_steps else []),
-        ]
-        self.knobs = Knobs(knobs, spec.knobs)
-        self.mirror = DeviceKnobs(self.knobs, self.device)
-        for dropout in self._dropouts:
-            dropout.p = self.mirror.slots["d_dropout"]
+    def _make_optimisers(self) -> dict:
+        slots = self.mirror.slots
+        made = {}
+        for side, player, choice in (
+            ("g", self._g, self.spec.g_optimiser), ("d", self._d, self.spec.d_optimiser),
+        ):  # fmt: skip
+            name, options = chosen(choice)
+            own = {n[2:]: slot for n, slot in slots.items() if n.startswith(f"{side}_")}
+            made[side] = OPTIMISERS.make(
+                name, options, params=player.pieces(player.flat), slots=own
+            )
+        if self.spec.mle_steps:  # its own moments; Adam's published betas, which play does not use
+            fixed = {
+                name: slots["mle_lr"].new_full((), value)
+                for name, value in (("beta1", 0.9), ("beta2", 0.999))
+            }
+            made["mle"] = OPTIMISERS["adam"](
+                self._g.pieces(self._g.flat), {"lr": slots["mle_lr"], **fixed}
+            )
+        return made
 
     # ---- the loop ------------------------------------------------------------------------------
 
@@ -201,8 +118,9 @@ class Trainer:
     def steps(self, n: int | None = None) -> Iterator[Step]:
         """Train, one step at a time, and yield each step's record; without ``n``, without end.
 
-        Not asking for the next step is a pause. The iterator ends early when a loss or gradient was
-        not finite: see ``diverged`` and the telemetry's "divergence" event. Calling again goes on.
+        Not asking for the next step is a pause. When a loss or gradient was not finite, no further
+        update is applied and the iterator ends at the next multiple of ``probe_every``; see
+        ``diverged`` and the "divergence" event. Calling again goes on from the weights kept.
         """
         if self.diverged:
             self.diverged = False
@@ -211,7 +129,8 @@ class Trainer:
         try:
             for _ in itertools.count() if n is None else range(n):
                 yield self._step()
-                if self.diverged:
+                # only here, so that looking at values earlier does not change where a run stops
+                if self.diverged and self.t % self._window == 0:
                     return
         finally:
             self.flush()
@@ -221,7 +140,7 @@ class Trainer:
         progress, begin = Progress(n, self.phase), self.t
         for _ in self.steps(n):
             progress.update(self.t - begin)
-        progress.close(self.t - begin, self._note() if self.diverged else "")
+        progress.close(self.t - begin, self._divergence() if self.diverged else "")
         return self
 
     def warm_up(self) -> "Trainer":
@@ -229,14 +148,17 @@ class Trainer:
         return self.run(max(0, self.spec.mle_steps - self.t))
 
     def d_step(self) -> Step:
-        """Take one step in which only D moves."""
+        """Take one step in which only D moves; ValueError during the warm-up."""
         return self._alone(d_steps=1, g_steps=0)
 
     def g_step(self) -> Step:
-        """Take one step in which only G moves."""
+        """Take one step in which only G moves; ValueError during the warm-up."""
         return self._alone(d_steps=0, g_steps=1)
 
     def _alone(self, **counts: int) -> Step:
+        if self.phase == "mle":
+            left = self.spec.mle_steps - self.t
+            raise ValueError(f"the likelihood warm-up has {left} steps to go: call warm_up() first")
         # the counts are knobs, so a step taken by hand is a turn like any other and replays
         before = {name: self.knobs[name] for name in counts}
         self.knobs.set(counts, source="by hand")
@@ -250,10 +172,10 @@ class Trainer:
         values["ok"] = self._ok
         self._recorder.write({"step": t, "phase": phase}, values)
         self.t += 1
-        if self.spec.probe_every and self.t % self.spec.probe_every == 0:
-            self._measure()
-        elif self._recorder.full:
+        if self.t % self._window == 0:
             self.flush()
+            if self.spec.probe_every:
+                self._measure()
         return Step(t, phase, turns, self._values)
 
     def _turn(self) -> tuple[Turn, ...]:
@@ -285,59 +207,50 @@ class Trainer:
 
     def _mle_update(self) -> dict[str, Tensor]:
         rollout = self.generator.score(self._batch())
-        loss = -rollout.log_q.sum() / rollout.mask.sum()
+        loss = mean(-rollout.log_q, rollout.mask)
         norm = self._g.update(loss, self._optimisers["mle"], self._ok)
         return {"mle_loss": loss, "g_grad_norm": norm}
 
     def _d_update(self) -> dict[str, Tensor]:
-        real, real_mask = self._batch(), None
+        real = self._batch()
         with torch.no_grad():
             rollout = self._rollout()
-        if rollout.ids is not None:
-            real_mask = real != PAD
+        real_mask = None if rollout.ids is None else real != PAD
         self._drop_out(self._applied.values.get("d_dropout", 0) > 0)
-        real, fake = self._on_input(real), self._on_input(rollout.x)
-        real_logits, fake_logits = self._judge(real, fake)
-        play = Play(
-            self.discriminator, real, fake, real_logits, fake_logits, real_mask,
-            getattr(self.data, "vocab_size", None), self.streams["remedies"],
-        )  # fmt: skip
-        parts = {"adversarial": self.loss.d(real_logits, fake_logits, real_mask, rollout.mask)}
+        play = self._judged(self._on_input(real), self._on_input(rollout.x), real_mask)
+        logits = (play.real_logits, real_mask), (play.fake_logits, rollout.mask)
+        (s_real, _), (s_fake, fake_mask) = logits
+        parts = {"adversarial": self.loss.d(s_real, s_fake, real_mask, fake_mask)}
         for remedy, strength in self._active():
             term = remedy.d_term(play)
             if term is not None:
                 parts[remedy.name] = strength * term
-        loss = torch.stack([p.float() for p in parts.values()]).sum()
+        loss = sum(parts.values()).float()
         norm = self._d.update(loss, self._optimisers["d"], self._ok)
-        real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
-        means = mean(real_logits, real_mask), mean(fake_logits, rollout.mask)
-        at = 0.0 if self.threshold is not None else (means[0] + means[1]) / 2
-        right_real = mean((real_logits > at).float(), real_mask)
-        right_fake = mean((fake_logits < at).float(), rollout.mask)
+        at_real, at_fake = (mean(s.detach(), mask) for s, mask in logits)
+        threshold = (at_real + at_fake) / 2 if self.threshold is None else self.threshold
+        right_real = mean((s_real > threshold).float(), real_mask)
+        right_fake = mean((s_fake < threshold).float(), fake_mask)
         return {
             "d_loss": loss,
             **{f"d_loss.{name}": part for name, part in parts.items()},
             "d_accuracy": (right_real + right_fake) / 2,
             "d_accuracy_real": right_real,
             "d_accuracy_fake": right_fake,
-            "d_logit_real": means[0],
-            "d_logit_fake": means[1],
+            "d_logit_real": at_real,
+            "d_logit_fake": at_fake,
             "d_grad_norm": norm,
         }
 
     def _g_update(self) -> dict[str, Tensor]:
         self._drop_out(False)  # D's dropout regularises D; as a judge it speaks clearly
         rollout = self._rollout()
-        parts = {
-            "adversarial": self.estimator.loss(
-                rollout, lambda x: self.discriminator(self._on_input(x)), self.loss
-            )
-        }
+        parts = {"adversarial": self.estimator.loss(rollout, self._judge, self.loss)}
         for remedy, strength in self._active():
             term = remedy.g_term(rollout)
             if term is not None:
                 parts[remedy.name] = strength * term
-        loss = torch.stack([p.float() for p in parts.values()]).sum()
+        loss = sum(parts.values()).float()
         norm = self._g.update(loss, self._optimisers["g"], self._ok)
         return {
             "g_loss": loss,
@@ -346,15 +259,12 @@ class Trainer:
         }
 
     def _batch(self) -> Tensor:
-        self._positions += self.spec.batch_size * getattr(self.data, "length", 1)
-        rows = torch.randint(
-            len(self._real), (self.spec.batch_size,), generator=self.streams["data"],
-            device=self.device,
-        )  # fmt: skip
-        return self._real[rows]
+        self._positions += self._batch_positions
+        size, noise = (self.spec.batch_size,), self.streams["data"]
+        return self._real[torch.randint(len(self._real), size, generator=noise, device=self.device)]
 
-    def _rollout(self):
-        self._positions += self.spec.batch_size * getattr(self.data, "length", 1)
+    def _rollout(self) -> Rollout:
+        self._positions += self._batch_positions
         return self.estimator.play(
             self.generator, self.spec.batch_size, self.streams["g_noise"], self.mirror.slots
         )
@@ -367,65 +277,68 @@ class Trainer:
 
     def _on_input(self, x: Tensor) -> Tensor:
         for remedy, strength in self._active():
-            vocab_size = getattr(self.data, "vocab_size", None)
-            x = remedy.on_input(x, vocab_size, strength, self.streams["d_noise"])
+            x = remedy.on_input(x, self._vocab_size, strength, self.streams["d_noise"])
         return x
 
-    def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        if real.dtype == fake.dtype:  # one pass for both; rows do not see each other
-            return self.discriminator(torch.cat([real, fake])).split([len(real), len(fake)])
-        return self.discriminator(real), self.discriminator(fake)
+    def _judge(self, x: Tensor) -> Tensor:
+        return self.discriminator(self._on_input(x))
+
+    def _judged(self, real: Tensor, fake: Tensor, real_mask: Tensor | None) -> Play:
+        if real.dtype == fake.dtype:  # one pass for both: rows do not see each other
+            logits = self.discriminator(torch.cat([real, fake])).split([len(real), len(fake)])
+        else:
+            logits = self.discriminator(real), self.discriminator(fake)
+        noise = self.streams["remedies"]
+        return Play(self.discriminator, real, fake, *logits, real_mask, self._vocab_size, noise)
 
     def _drop_out(self, active: bool) -> None:
-        for dropout in self._dropouts:
-            dropout.active, dropout.generator = active, self.streams["d_dropout"]
+        for dropout in self.parts.dropouts:
+            dropout.active = active
 
     @property
     def threshold(self) -> float | None:
         """D's logit above which it says "real"; None for a critic, whose scale has no zero."""
-        return None if chosen(self.spec.loss)[0] == "wasserstein" else 0.0
+        return 0.0 if self.loss.centred else None
 
     # ---- the record ----------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Bring the rows that wait on the device over to ``telemetry``: one device sync."""
         rows = self._recorder.flush()
+        if not rows:
+            return
         for row in rows:
             if not row.pop("ok") and not self.diverged:
                 self.diverged = True
-                at = {"event": "divergence", "step": row["step"], "stopped": self.t}
-                self.telemetry.events.append({**at, "values": row})
+                self.telemetry.events.append(
+                    {"event": "divergence", "step": row["step"], "values": dict(row)}
+                )
         self.telemetry.rows.extend(rows)
-        if rows:
-            now = time.perf_counter()
-            seconds = max(now - self._clock, 1e-9)
-            self.telemetry.timings.append({
-                "step": rows[-1]["step"],
-                "steps_per_second": len(rows) / seconds,
-                "tokens_per_second": self._positions / seconds,
-            })  # fmt: skip
-            self._clock, self._positions = now, 0
+        now = time.perf_counter()
+        seconds = max(now - self._clock, 1e-9)
+        self.telemetry.timings.append({
+            "step": rows[-1]["step"],
+            "steps_per_second": len(rows) / seconds,
+            "tokens_per_second": self._positions / seconds,
+        })  # fmt: skip
+        self._clock, self._positions = now, 0
 
     def _values(self, t: int) -> dict[str, float]:
-        if not self.telemetry.rows or self.telemetry.rows[-1]["step"] < t:
+        rows = self.telemetry.rows
+        if not rows or rows[-1]["step"] < t:
             self.flush()
-        row = self.telemetry.rows[t - self.telemetry.rows[0]["step"]]
-        return {name: value for name, value in row.items() if name not in ("step", "phase")}
+        if not rows or rows[-1]["step"] < t:
+            raise LookupError(f"step {t} was forgotten: the run was rewound to step {self.t}")
+        return {n: v for n, v in rows[t].items() if n not in ("step", "phase")}
 
     def _measure(self) -> None:
-        """Flush, then add to the newest row what is measured on fresh samples."""
-        self.flush()
+        """Add to the newest row what is measured on fresh samples, and keep a few of them."""
         self._drop_out(False)
-        noise = self._private("probe")
-        fake = self.generator.sample(self.spec.probe_size, noise)
-        self.telemetry.rows[-1].update(
-            measure(
-                Measurement(
-                    self.generator, self.discriminator, self.data, self._held_out, fake,
-                    self.threshold,
-                )  # fmt: skip
-            )
+        fake = self.generator.sample(self.spec.probe_size, self._private("probe"))
+        measurement = Measurement(
+            self.generator, self.discriminator, self.data, self._held_out, fake, self.threshold
         )
+        self.telemetry.rows[-1].update(measure(measurement))
         self.telemetry.samples.append(self.show())
 
     def show(self, n: int = DISPLAYED) -> dict[str, Any]:
@@ -437,29 +350,28 @@ class Trainer:
         x = self.generator.sample(n, self._private("display"))
         if self.data.kind != "text":
             return {"step": self.t, "points": [[float(f"{v:.5g}") for v in p] for p in x.tolist()]}
-        p, scores = opinions(self.discriminator, x, self.data.vocab_size)
+        p_real, scores = opinions(self.discriminator, x, self.data.vocab_size)
         sentences = []
-        for ids, real, row in zip(x.tolist(), p.tolist(), scores.tolist(), strict=True):
-            ids = [i for i in ids if i != PAD]
-            words = [self.data.vocabulary[i] for i in ids]
-            scored = [float(f"{s:.4g}") for s in row[: len(ids)]]
-            sentences.append({"tokens": words, "scores": scored, "p_real": float(f"{real:.4g}")})
+        for ids, p, row in zip(x.tolist(), p_real.tolist(), scores.tolist(), strict=True):
+            words = [self.data.vocabulary[i] for i in ids if i != PAD]
+            scored = [float(f"{s:.4g}") for s in row[: len(words)]]
+            sentences.append({"tokens": words, "scores": scored, "p_real": float(f"{p:.4g}")})
         return {"step": self.t, "sentences": sentences}
 
     def sample(self, n: int, temperature: float = 1.0) -> list[str]:
-        """Return n sentences the generator writes now; nothing that trains is touched."""
-        noise = self._private("display")
-        return self.data.decode(self.generator.sample(n, noise, temperature).cpu())
+        """Return n sentences that the generator writes now; nothing that trains is touched."""
+        ids = self.generator.sample(n, self._private("display"), temperature)
+        return self.data.decode(ids.cpu())
 
     def _private(self, purpose: str) -> torch.Generator:
         """Return a generator for one look at step t: looking leaves no trace in any stream."""
-        return torch.Generator(self.device).manual_seed(_seed(self.spec.seed, purpose, self.t))
+        return torch.Generator(self.device).manual_seed(seed(self.spec.seed, purpose, self.t))
 
-    def _note(self) -> str:
+    def _divergence(self) -> str:
         event = next(e for e in reversed(self.telemetry.events) if e["event"] == "divergence")
         return (
-            f"Stopped: loss or gradient not finite at step {event['step']}; "
-            f"the weights from before that step are kept"
+            f"Stopped: loss or gradient not finite at step {event['step']}; that update and all "
+            f"later ones were refused, the weights from before it are kept"
         )
 
     # ---- the state -----------------------------------------------------------------------------
@@ -467,6 +379,7 @@ class Trainer:
     def snapshot(self) -> dict[str, Any]:
         """Return everything that a bit-identical continuation needs, but the telemetry so far."""
         self.flush()
+        wanted = self.knobs.read()
         return {
             "t": self.t,
             "g": self._g.flat.clone(),
@@ -477,8 +390,9 @@ class Trainer:
             "estimator": self.estimator.state(),
             "streams": {name: stream.get_state() for name, stream in self.streams.items()},
             "applied": dict(self._applied.values),
-            "knobs": dict(self.knobs.read().values),
-            "ok": bool(self._ok),
+            "wanted": dict(wanted.values),  # turned, perhaps, but not yet applied
+            "source": wanted.source,
+            "diverged": self.diverged,
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
@@ -497,10 +411,10 @@ class Trainer:
         self.knobs.set(snapshot["applied"], source="restored")
         self._applied = self.knobs.read()
         self.mirror.update(self._applied)
-        if snapshot["knobs"] != snapshot["applied"]:  # turned, but not yet applied, when it was taken
-            self.knobs.set(snapshot["knobs"])
-        self._ok.fill_(snapshot["ok"])
-        self.diverged = not snapshot["ok"]
+        if snapshot["wanted"] != snapshot["applied"]:
+            self.knobs.set(snapshot["wanted"], source=snapshot["source"])
+        self.diverged = snapshot["diverged"]
+        self._ok.fill_(not self.diverged)
         self.telemetry.truncate(self.t)
 
     def save(self, path: str | Path) -> Path:
@@ -509,7 +423,7 @@ class Trainer:
             "spec": self.spec.model_dump_json(),
             "schedule": json.dumps(list(self.schedule)),
             "data": self.data.fingerprint,
-            "telemetry": {name: self.telemetry.lines(name) for name in Telemetry.FILES},
+            "telemetry": self.telemetry.text(),
         }
         return checkpoint.write(state, path)
 
@@ -536,49 +450,11 @@ class Trainer:
     def branch(self) -> "Trainer":
         """Return a second trainer that stands where this one stands and goes its own way."""
         twin = Trainer(self.spec, self.schedule, data=self.data)
-        files = {name: self.telemetry.lines(name) for name in Telemetry.FILES}
         snapshot = self.snapshot()
-        twin.telemetry = Telemetry.parse(files)
+        twin.telemetry = Telemetry.parse(self.telemetry.text())
         twin.restore(snapshot)
         return twin
 
     def __repr__(self) -> str:
         weights = f"G {self._g.flat.numel():,} weights, D {self._d.flat.numel():,}"
         return f"Trainer(t={self.t}, {self.phase}, {weights}, {self.device}, {self.spec!r})"
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {name!r}: this torch sees no GPU; use 'cpu' or 'auto'")
-    return device
-
-
-def _fit(trainer: Trainer) -> None:
-    """Raise ValueError unless the parts of a trainer fit together."""
-    spec, kind = trainer.spec, trainer.data.kind
-    parts = {
-        f"generator {chosen(spec.generator)[0]!r}": trainer.generator,
-        f"discriminator {chosen(spec.discriminator)[0]!r}": trainer.discriminator,
-        f"estimator {chosen(spec.estimator)[0]!r}": trainer.estimator,
-    }
-    for name, part in parts.items():
-        if part.kind != kind:
-            raise ValueError(f"{name} plays {part.kind}, but the data {trainer.data.name!r} is {kind}")
-    wants, has = trainer.estimator.per_token, trainer.discriminator.per_token
-    if wants is not None and wants != has:
-        fitting = [n for n, d in DISCRIMINATORS.items() if d.per_token == wants and d.kind == kind]
-        raise ValueError(
-            f"estimator {trainer.estimator.name!r} needs a discriminator with one logit "
-            f"{'a token' if wants else 'a sentence'}: {', '.join(fitting)}"
-        )
-    trainer.estimator.check(trainer.loss)
-    for remedy in trainer.remedies:
-        if kind not in remedy.kinds:
-            raise ValueError(f"remedy {remedy.name!r} does not apply to {kind}")
-        if remedy.binary_only and not trainer.loss.binary:
-            raise ValueError(f"remedy {remedy.name!r} needs a binary loss, not {trainer.loss.name!r}")
-    if spec.mle_steps and kind != "text":
-        raise ValueError("mle_steps: a generator of points has no likelihood to warm up with")

@@ -1,0 +1,129 @@
+"""From a spec to parts that fit together: what a trainer is assembled from."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data import load_corpus
+from ..knobs import Knob, Knobs
+from ..models import DISCRIMINATORS, GENERATORS, Dropout
+from ..objectives import ESTIMATORS, LOSSES, REMEDIES
+from .live import OPTIMISERS
+from .spec import Spec, chosen
+
+MLE_LR = Knob(
+    "mle_lr", 5e-3, (0.0, 10.0), "step size of the likelihood warm-up", player="g", scale="log",
+    slider=(1e-5, 1e-1),
+)  # fmt: skip
+STEPS = (
+    Knob("d_steps", 1, (0, 100), "updates of D a step", player="d", slider=(0, 10), integer=True),
+    Knob("g_steps", 1, (0, 100), "updates of G a step", player="g", slider=(0, 10), integer=True),
+)
+DROPOUT = Knob(
+    "d_dropout", 0.0, (0.0, 1.0), "share of D's features dropped", player="d", slider=(0.0, 0.9)
+)
+LEARNING_RATE = 1e-3  # of both players, unless the spec says otherwise
+
+
+def seed(*words: object) -> int:
+    """Return a seed of 63 bits that depends on every word, the same on every machine."""
+    digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@dataclass
+class Parts:
+    """Data, players, objective and knobs of one run, on its device."""
+
+    device: torch.device
+    data: Any
+    generator: nn.Module
+    discriminator: nn.Module
+    loss: type
+    estimator: Any
+    remedies: list
+    dropouts: list[Dropout]
+    knobs: Knobs
+
+
+def assemble(spec: Spec, data: Any = None) -> Parts:
+    """Build the parts that ``spec`` names; ``data`` replaces loading ``spec.data``.
+
+    Raises:
+        ValueError: parts that do not fit together; the message says which, and what would.
+    """
+    device = _device(spec.device)
+    if data is None:
+        name, options = chosen(spec.data)
+        data = load_corpus(name, **options)
+    loss = LOSSES[chosen(spec.loss)[0]]
+    estimator = ESTIMATORS.make(*chosen(spec.estimator))
+    remedies = {
+        name: {}
+        for name, remedy in REMEDIES.items()
+        if remedy.always and (loss.binary or not remedy.binary_only)
+    }
+    remedies = [REMEDIES.make(*remedy) for remedy in {**remedies, **spec.remedies}.items()]
+    _fit(spec, data, loss, estimator, remedies)
+    with torch.random.fork_rng(devices=[]):  # torch initialises weights from its global stream
+        torch.manual_seed(seed(spec.seed, "weights"))
+        generator = GENERATORS.make(*chosen(spec.generator), data=data)
+        discriminator = DISCRIMINATORS.make(*chosen(spec.discriminator), data=data)
+    dropouts = [m for m in discriminator.modules() if isinstance(m, Dropout)]
+    knobs = [
+        *OPTIMISERS[chosen(spec.d_optimiser)[0]].knobs("d", LEARNING_RATE),
+        *OPTIMISERS[chosen(spec.g_optimiser)[0]].knobs("g", LEARNING_RATE),
+        *STEPS,
+        *([DROPOUT] if dropouts else []),
+        *(remedy.knob for remedy in remedies),
+        *estimator.knobs,
+        *([MLE_LR] if spec.mle_steps else []),
+    ]
+    return Parts(
+        device, data, generator.to(device), discriminator.to(device), loss, estimator, remedies,
+        dropouts, Knobs(knobs, spec.knobs),
+    )  # fmt: skip
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {name!r}: this torch sees no GPU; use 'cpu' or 'auto'")
+    return device
+
+
+def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> None:
+    """Raise ValueError unless the parts fit together."""
+    kind = data.kind
+    d = DISCRIMINATORS[chosen(spec.discriminator)[0]]
+    for what, part in (
+        ("generator", GENERATORS[chosen(spec.generator)[0]]),
+        ("discriminator", d),
+        ("estimator", estimator),
+    ):
+        if part.kind != kind:
+            raise ValueError(
+                f"{what} {part.name!r} plays {part.kind}, but the data {data.name!r} is {kind}"
+            )
+    if estimator.per_token not in (None, d.per_token):
+        fitting = [
+            name for name, part in DISCRIMINATORS.items()
+            if part.kind == kind and part.per_token == estimator.per_token
+        ]  # fmt: skip
+        raise ValueError(
+            f"estimator {estimator.name!r} needs a discriminator with one logit a "
+            f"{'token' if estimator.per_token else 'sentence'}: {', '.join(fitting)}"
+        )
+    estimator.check(loss)
+    for remedy in remedies:
+        if kind not in remedy.kinds:
+            raise ValueError(f"remedy {remedy.name!r} does not apply to {kind}")
+        if remedy.binary_only and not loss.binary:
+            raise ValueError(f"remedy {remedy.name!r} needs a binary loss, not {loss.name!r}")
+    if spec.mle_steps and kind != "text":
+        raise ValueError("mle_steps: a generator of points has no likelihood to warm up with")
