@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Step:
-    """One step of a run: ``t`` (from 0), ``phase``, the ``turns`` applied just before it, ``values``.
+    """One step of a run: ``t`` (from 0), ``phase``, the ``turns`` applied before it, ``values``.
 
     ``values`` live on the device until the next flush; reading them earlier costs one device sync.
     """

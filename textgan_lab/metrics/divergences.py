@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 class Comparison:
     """How far q lies from p, estimated on samples of each with exact log-probabilities.
 
-    ``js`` in nats (ceiling ln 2), its standard error ``js_se``; ``bayes_accuracy`` is the share that
-    the optimal discriminator p/(p+q) judges right, 0.5 when p = q.
+    ``js`` in nats (ceiling ln 2) with its standard error ``js_se``; ``bayes_accuracy``, the share
+    that the optimal discriminator p/(p+q) judges right, is 0.5 when p = q.
     """
 
     js: float

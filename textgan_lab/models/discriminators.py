@@ -58,7 +58,8 @@ class CNNDiscriminator(nn.Module):
         """Map ids or simplex points to logits [batch]."""
         x = self.embed(x)
         x = F.pad(x, (0, 0, 0, max(0, max(self.widths) - x.shape[1])))
-        features = torch.cat([self._pool(x, *f) for f in zip(self.widths, self.filters, strict=True)], 1)
+        banks = zip(self.widths, self.filters, strict=True)
+        features = torch.cat([self._pool(x, width, filter) for width, filter in banks], 1)
         return self.head(F.leaky_relu(self.hidden(self.dropout(features)), 0.2)).squeeze(1)
 
     @staticmethod

@@ -51,8 +51,8 @@ class DeviceKnobs:
 class Optimiser:
     """The contract: in-place updates of ``params`` from ``grads``, all settings read on the device.
 
-    ``settings`` lists what can be turned: name, default, legal bounds, meaning. ``ok``, a 0-dim bool
-    tensor, refuses an update on the device: where it is false nothing moves, moments included.
+    ``settings`` lists what can be turned: name, default, legal bounds, meaning. ``ok``, a 0-dim
+    bool tensor, refuses an update on the device: where it is false nothing moves, moments included.
     """
 
     settings: tuple[Knob, ...] = ()

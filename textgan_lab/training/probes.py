@@ -81,9 +81,10 @@ def entropy(m: Measurement) -> dict[str, float]:
 
 @PROBES.register("truth")
 def truth(m: Measurement) -> dict[str, float]:
-    """True JS(p, q) in nats with its standard error, and the Bayes accuracy, where p is known.
+    """Exact comparison with a known p: JS(p, q) in nats with its standard error, Bayes accuracy.
 
-    Also ``oracle_nll``, E_q[-ln p] per token, infinite as soon as one fake is impossible under p.
+    Also ``possible``, the share of fakes that p can produce at all, and ``oracle_nll``, E_q[-ln p]
+    per token, infinite as soon as one fake is impossible.
     """
     if not m.is_text or m.data.law is None:
         return {}

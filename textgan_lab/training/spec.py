@@ -53,14 +53,14 @@ class Spec(BaseModel):
     knobs: dict[str, Annotated[float, Strict()]] = {}
     g_optimiser: _from(OPTIMISERS) = "adam"
     d_optimiser: _from(OPTIMISERS) = "adam"
-    g_clip: float = Field(5.0, gt=0, allow_inf_nan=False)  # largest 2-norm of G's gradient, over all weights
+    g_clip: float = Field(5.0, gt=0, allow_inf_nan=False)  # largest 2-norm of G's whole gradient
     d_clip: float = Field(10.0, gt=0, allow_inf_nan=False)
     batch_size: int = Field(64, ge=1)
     mle_steps: int = Field(0, ge=0)  # maximum-likelihood updates of G before play
     probe_every: int = Field(25, ge=0)  # steps between measurements on fresh samples; 0: never
     probe_size: int = Field(256, ge=2)  # sentences or points per measurement
     seed: int = Field(0, ge=0)
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")  # "auto": a GPU if there is one
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")  # "auto": a GPU if any
 
     @model_validator(mode="after")
     def _remedies(self):

@@ -342,7 +342,7 @@ class Trainer:
         self.telemetry.samples.append(self.show())
 
     def show(self, n: int = DISPLAYED) -> dict[str, Any]:
-        """Return n fresh sentences with D's opinion: of each its probability, of each token a score.
+        """Return n fresh sentences with D's opinion: a probability each, a score per token.
 
         Points come as lists of coordinates. Nothing that trains is touched.
         """
