@@ -3,15 +3,50 @@
 import math
 import threading
 import time
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
-from ..knobs import Knob
+from ..diagnostics import colours
+from ..knobs import Knob, Snapshot
 from .lab import FPS
+from .view import number, round_step
 
-HEADINGS = {"g": "Generator", "d": "Discriminator", "both": "Both"}
+PLAYERS = {
+    "g": ("Generator", colours.G),
+    "d": ("Discriminator", colours.D),
+    "both": ("Both", colours.TURN),
+}
+STYLE = """<style>
+.textgan-lab .widget-label, .textgan-lab .widget-readout {font-size: 15px}
+.textgan-lab .widget-readout {min-width: 58px; pointer-events: none}
+.textgan-lab .jupyter-button {font-size: 16px; height: 34px; line-height: 32px; padding: 0 10px}
+.textgan-lab .widget-dropdown select {font-size: 16px; height: 34px}
+.textgan-lab .widget-html-content {line-height: 1.2}
+</style>"""
+
+
+def stops(knob: Knob, value: float) -> list[float]:
+    """Return the values a slider stops at, in order: round ones, and ``value`` as it is.
+
+    Counts stop at every whole number; linear knobs at about a hundred places, and ever closer to
+    an end just below 1; logarithmic ones at six places a decade, and at 0 where that is legal.
+    """
+    low, high = knob.shown
+    if knob.integer:
+        grid = {float(i) for i in range(int(low), int(high) + 1)}
+    elif knob.scale == "log":
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        grid = {float(f"{m}e{k}") for k in decades for m in (1, 1.5, 2, 3, 5, 7)}
+        grid = {0.0 if knob.bounds[0] == 0 else low, *(x for x in grid if low <= x <= high)}
+    else:
+        width = round_step((high - low) / 80)
+        grid = {round(i * width, 9) for i in range(math.ceil(low / width), int(high / width) + 1)}
+        top = max(grid)
+        grid |= {x for x in (0.999, 0.9999, 0.99999) if top < x <= high} | {low, high}
+    return sorted(grid | {value})
 
 
 class Controls:
@@ -23,137 +58,156 @@ class Controls:
 
     def __init__(self, lab: Any):
         self.lab = lab
-        self.sliders: dict[str, widgets.Widget] = {}
-        self._following = False
+        self.sliders: dict[str, widgets.SelectionSlider] = {}
         self.html = {name: widgets.HTML() for name in ("status", "strip", "board")}
         self.error: Exception | None = None
-        box = widgets.VBox(
-            [self.html["status"], self._buttons(), self._knobs(), self.html["strip"],
-             self.html["board"]]
-        )  # fmt: skip
-        self.box = box
-        self._draw(lab.frame())
+        self._shown = lab.trainer.knobs.read()
         self._view = threading.Thread(target=self._loop, name=f"{lab.name}: view", daemon=True)
+        self.box = widgets.VBox(
+            [widgets.HTML(STYLE, layout={"display": "none"}), self.html["status"], self._buttons(),
+             self._knobs(), self.html["strip"], self.html["board"]]
+        )  # fmt: skip
+        self.box.add_class("textgan-lab")
+        self._draw(lab.frame())
         self._view.start()
+
+    def end(self) -> None:
+        """Wait for the last frame; the lab has been closed."""
+        if threading.current_thread() is not self._view:
+            self._view.join()
 
     # ---- knobs ---------------------------------------------------------------------------------
 
     def _knobs(self) -> widgets.Widget:
         columns = []
         table = self.lab.trainer.knobs.table.values()
-        for player, heading in HEADINGS.items():
+        for player, (heading, colour) in PLAYERS.items():
             knobs = [knob for knob in table if knob.player == player]
             if knobs:
-                title = widgets.HTML(f'<div style="font:bold 18px sans-serif">{heading}</div>')
-                rows = [self._row(knob) for knob in knobs]
-                columns.append(widgets.VBox([title, *rows], layout={"margin": "0 24px 6px 0"}))
+                title = f'<b style="font:bold 18px sans-serif;color:{colour}">{heading}</b>'
+                label = f"{max(len(knob.name) for knob in knobs)}ch"
+                rows = [self._row(knob, label, colour) for knob in knobs]
+                columns.append(
+                    widgets.VBox([widgets.HTML(title), *rows], layout={"flex": "1 1 400px", "margin": "0 12px 0 0"})
+                )
         return widgets.HBox(columns, layout={"flex_flow": "row wrap"})
 
-    def _row(self, knob: Knob) -> widgets.Widget:
-        low, high = knob.shown
-        value = self.lab.trainer.knobs[knob.name]
-        common = {
-            "description": knob.name,
-            "continuous_update": True,
-            "style": {"description_width": "170px"},
-            "layout": {"width": "440px"},
-        }
-        if knob.integer:
-            slider = widgets.IntSlider(value=value, min=int(low), max=int(high), **common)
-        elif knob.scale == "log":
-            slider = widgets.FloatLogSlider(
-                value=min(max(value, low), high), min=math.log10(low), max=math.log10(high),
-                step=0.05, readout_format=".1e", **common,
-            )  # fmt: skip
-        else:
-            slider = widgets.FloatSlider(
-                value=min(max(value, low), high), min=low, max=high, step=(high - low) / 200,
-                readout_format=".3f", **common,
-            )  # fmt: skip
+    def _row(self, knob: Knob, label: str, colour: str) -> widgets.Widget:
+        slider = widgets.SelectionSlider(
+            options=_options(knob, self._shown.values[knob.name]),
+            value=self._shown.values[knob.name],
+            description=knob.name,
+            tooltip=_meaning(knob),
+            continuous_update=True,
+            style={"description_width": label, "handle_color": colour},
+            layout={"flex": "3 1 270px", "width": "auto"},
+        )
         # The first message of a widget goes to the kernel's main shell and waits while a cell runs;
         # later ones do not. Asking the page to count views uses that first message up at once.
         slider._view_count = 0
         slider.observe(self._turned(knob.name), names="value")
         self.sliders[knob.name] = slider
-        unit = f" [{knob.unit}]" if knob.unit else ""
+        text = escape(_meaning(knob))
         meaning = widgets.HTML(
-            f'<div style="font:13px sans-serif;color:#555;margin-left:6px">{knob.meaning}{unit}</div>'
+            f'<div title="{text}" style="font:13px/15px sans-serif;max-height:30px;'
+            f'overflow:hidden;opacity:.75">{text}</div>',
+            layout={"flex": "2 1 90px", "min_width": "0", "margin": "0 0 0 8px"},
         )
-        return widgets.HBox([slider, meaning], layout={"align_items": "center"})
+        return widgets.HBox([slider, meaning], layout={"align_items": "center", "height": "30px"})
 
     def _turned(self, name: str):
         def turned(change: dict) -> None:
-            if not self._following:
+            if threading.current_thread() is not self._view:  # whose moves follow the knobs
                 self.lab.arrived.append((self.lab.trainer.t, name, change["new"]))
                 self.lab.trainer.knobs.set({name: change["new"]}, source="slider")
 
         return turned
 
-    def _follow(self) -> None:
+    def _follow(self, snapshot: Snapshot) -> None:
         """Move the sliders to where knobs were turned from elsewhere: a cell, a schedule, a rewind."""
-        snapshot = self.lab.trainer.knobs.read()
-        if snapshot.source in ("slider", "by hand"):
-            return
-        self._following = True
-        try:
-            for name, slider in self.sliders.items():
-                low, high = self.lab.trainer.knobs.table[name].shown
-                slider.value = min(max(snapshot.values[name], low), high)
-        finally:
-            self._following = False
+        for name, slider in self.sliders.items():
+            value = snapshot.values[name]
+            if slider.value == value:
+                continue
+            options = _options(self.lab.trainer.knobs.table[name], value)
+            if slider.options != options:
+                # The page clips a place beyond the stops that it knows, and would send that back as
+                # a turn: so stops change while the slider stands on the first, which there always is
+                slider.index = 0
+                slider.options = options
+            slider.value = value
 
     # ---- buttons -------------------------------------------------------------------------------
 
     def _buttons(self) -> widgets.Widget:
         lab = self.lab
+        self._back = 0
         self.back_to = widgets.Dropdown(options=lab.snapshots, layout={"width": "90px"})
+        self.back_to.observe(self._chosen, names="value")
         commands = {
             "▶ run": lambda: lab._do(lab._start, wait=False),
-            "⏸ pause": lambda: lab._do(lab._pause, wait=False),
+            "❚❚ pause": lambda: lab._do(lab._pause, wait=False),
             "step D": lambda: lab._do(lab._step, "d", wait=False),
             "step G": lambda: lab._do(lab._step, "g", wait=False),
             "step both": lambda: lab._do(lab._step, "both", wait=False),
-            "⟲ rewind to": lambda: lab._do(lab._rewind, self.back_to.value, wait=False),
-            "⎇ branch from": lambda: lab._do(lab._branch, self.back_to.value, wait=False),
+            "⟲ rewind to": lambda: lab._do(lab._rewind, self._back, wait=False),
+            "⎇ branch from": lambda: lab._do(lab._branch, self._back, wait=False),
             "export": lambda: lab._do(lab._export, _session_path(), wait=False),
         }
-        buttons = []
+        self.buttons = {}
         for label, command in commands.items():
-            button = widgets.Button(description=label, layout={"width": "auto"})
-            button.style.font_size = "16px"
+            gap = "14px" if label in ("step D", "⟲ rewind to", "export") else "2px"
+            margin = f"2px 2px 2px {gap}"
+            button = widgets.Button(description=label, layout={"width": "auto", "margin": margin})
             button.on_click(lambda _, command=command: command())
-            buttons.append(button)
-        buttons.insert(-1, self.back_to)
-        return widgets.HBox(buttons, layout={"flex_flow": "row wrap"})
+            self.buttons[label] = button
+        *before, export = self.buttons.values()
+        return widgets.HBox([*before, self.back_to, export], layout={"flex_flow": "row wrap"})
+
+    def _chosen(self, change: dict) -> None:
+        if threading.current_thread() is not self._view:
+            self._back = change["new"]
 
     # ---- the view's thread ---------------------------------------------------------------------
 
     def _loop(self) -> None:
-        shown: dict[str, str] = {}
-        version = self.lab.trainer.knobs.read().version
-        while self.lab._thread.is_alive():
-            time.sleep(1 / FPS)
-            try:
-                frame = self.lab.frame()
-                if frame != shown:
-                    self._draw(frame)
-                    shown = frame
-                now = self.lab.trainer.knobs.read().version
-                if now != version:
-                    version = now
-                    self._follow()
-                if list(self.back_to.options) != self.lab.snapshots:
-                    self.back_to.options = self.lab.snapshots
-            except Exception as error:  # drawing is optional: it ends, training goes on, and says so
-                self.error = error
-                self.lab.notice = f"the view stopped: {type(error).__name__}: {error}"
-                self.html["status"].value = self.lab.frame()["status"]
-                return
+        try:
+            while self.lab.state != "closed":
+                self._refresh()
+                time.sleep(1 / FPS)
+            self._refresh()
+            for widget in (*self.sliders.values(), *self.buttons.values(), self.back_to):
+                widget.disabled = True
+        except Exception as error:  # drawing is optional: it ends, training goes on, and says so
+            self.error = error
+            self.lab.notice = f"the view stopped: {type(error).__name__}: {error}"
+            self.html["status"].value = self.lab.frame()["status"]
+
+    def _refresh(self) -> None:
+        self._draw(self.lab.frame())
+        snapshot = self.lab.trainer.knobs.read()
+        if snapshot is not self._shown:
+            self._follow(snapshot)
+            self._shown = snapshot
+        snapshots = self.lab.snapshots
+        if list(self.back_to.options) != snapshots:
+            if self._back not in snapshots:
+                self._back = max(t for t in snapshots if t < self._back)
+            self.back_to.options = snapshots
+            self.back_to.value = self._back
 
     def _draw(self, frame: dict[str, str]) -> None:
         for name, html in frame.items():
             if self.html[name].value != html:
                 self.html[name].value = html
+
+
+def _options(knob: Knob, value: float) -> tuple[tuple[str, float], ...]:
+    return tuple((number(stop), stop) for stop in stops(knob, value))
+
+
+def _meaning(knob: Knob) -> str:
+    return knob.meaning + (f" [{knob.unit}]" if knob.unit else "")
 
 
 def _session_path() -> Path:

@@ -119,12 +119,16 @@ class LiveLab:
             self._commands.put((None, None, ()))
             if threading.current_thread() is not self._thread:
                 self._thread.join()
+            if self._widget is not None:
+                self._widget.end()
         if _LABS.get(self.name) is self:
             del _LABS[self.name]
 
     @property
     def state(self) -> str:
-        """ "running", "paused", "failed" or "finished"."""
+        """ "running", "paused", "finished", "failed" or "closed"."""
+        if self.live and not self._thread.is_alive():
+            return "closed"
         if self.error is not None:
             return "failed"
         if not self._idle.is_set():

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from html import escape
 
 from ..diagnostics import colours
+from ..knobs import Turn
 from ..telemetry import Telemetry
 
 WINDOW = 400  # newest steps on show
-WIDTH, HEIGHT = 430, 170  # of one panel, in the SVG's own units
-LEFT, TOP, BOTTOM = 52, 30, 24  # room for the scale, the title, the steps
+POINTS = 150  # of one curve at most: more cannot be told apart, and take time from training
+WIDTH, HEIGHT = 370, 128  # of one panel, in the SVG's own units
+LEFT, TOP, BOTTOM = 44, 26, 20  # room for the scale, the title, the steps
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """A small chart of a few curves; ``limits`` fixes the vertical axis."""
+    """A small chart of a few curves; ``limits`` fixes the vertical axis.
+
+    ``counts`` is a prefix: the axis goes from 0 to the number of columns that begin with it.
+    """
 
     title: str
     curves: tuple[Curve, ...]
     log: bool = False
     limits: tuple[float, float] | None = None
+    counts: str = ""
 
 
 PANELS = (
@@ -66,7 +72,8 @@ PANELS = (
     ),
     Panel(
         "modes present",
-        (Curve("modes", "present", colours.FAKE),),
+        (Curve("modes", "G writes", colours.FAKE),),
+        counts="mode.",
     ),
 )
 
@@ -80,19 +87,31 @@ def strip(telemetry: Telemetry, parent: Telemetry | None = None, version: int = 
     if not rows:
         return f'<div data-v="{version}" style="{_TEXT}">no step taken yet</div>'
     first, last = rows[0]["step"], max(rows[-1]["step"], rows[0]["step"] + 1)
-    old = [r for r in parent.rows if first <= r["step"] <= last] if parent else []
+    # steps count from 0 without a gap, so a step's number is its row's place
+    old = parent.rows[first : last + 1] if parent else []
     turns = [t for t in telemetry.turns if t.step >= first and t.source != "schedule"]
     shown = [p for p in PANELS if any(c.column in row for c in p.curves for row in rows)]
     charts = "".join(_chart(p, rows, old, turns, first, last) for p in shown)
-    newest = "".join(
-        f"<span style='margin-right:1.2em'>step {t.step}: <b>{escape(t.name)}</b> "
-        f"{t.old:.3g} → {t.new:.3g}</span>"
-        for t in turns[-4:]
-    )
     return (
         f'<div data-v="{version}" data-step="{rows[-1]["step"]}">'
-        f'<div style="display:flex;flex-wrap:wrap;gap:6px">{charts}</div>'
-        f'<div style="{_TEXT};min-height:1.4em;color:#555">{newest}</div></div>'
+        f'<div style="display:grid;gap:2px 10px;'
+        f'grid-template-columns:repeat(auto-fit,minmax(max(260px,30%),1fr))">{charts}</div>'
+        f'<div style="{_TEXT};min-height:1.4em;opacity:.75">{_newest(turns)}</div></div>'
+    )
+
+
+def _newest(turns: Sequence[Turn]) -> str:
+    """Say the last few turns; a slider's way through many values is one."""
+    moves: list[list[Turn]] = []
+    for turn in turns:
+        if moves and moves[-1][-1].name == turn.name:
+            moves[-1].append(turn)
+        else:
+            moves.append([turn])
+    return "".join(
+        f'<span style="margin-right:1.2em">step {move[-1].step}: <b>{escape(move[0].name)}</b> '
+        f"{number(move[0].old)} → {number(move[-1].new)}</span>"
+        for move in moves[-4:]
     )
 
 
@@ -100,48 +119,50 @@ def _chart(panel: Panel, rows, old, turns, first: int, last: int) -> str:
     width, height = WIDTH - LEFT - 8, HEIGHT - TOP - BOTTOM
     points = {c: _points(rows, c.column, panel.log) for c in panel.curves}
     before = {c: _points(old, c.column, panel.log) for c in panel.curves}
-    low, high = _range([y for p in (*points.values(), *before.values()) for _, y in p], panel)
+    values = [y for p in (*points.values(), *before.values()) for _, y in p]
+    low, high, ticks = _axis(values, panel, rows)
 
-    def place(point: tuple[int, float]) -> str:
-        x = LEFT + width * (point[0] - first) / (last - first)
-        y = TOP + height * (1 - (min(max(point[1], low), high) - low) / (high - low))
-        return f"{x:.1f},{y:.1f}"
+    def across(step: float) -> float:
+        return LEFT + width * (step - first) / (last - first)
+
+    def down(value: float) -> float:
+        return TOP + height * (1 - (min(max(value, low), high) - low) / (high - low))
 
     parts = []
-    for turn in turns:
-        x = LEFT + width * (turn.step - first) / (last - first)
+    for x in dict.fromkeys(f"{across(turn.step):.0f}" for turn in turns):
         parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{TOP + height}" '
+            f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{TOP + height}" '
             f'stroke="{colours.TURN}" stroke-width="1"/>'
         )
-    for value in (low, (low + high) / 2, high):
-        y = TOP + height * (1 - (value - low) / (high - low))
+    for value in ticks:
+        y = down(value)
         parts.append(
             f'<line x1="{LEFT}" x2="{LEFT + width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e6e6e6"/>'
-            f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end" font-size="13" fill="#555">'
-            f"{_tick(10**value if panel.log else value)}</text>"
+            f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end" font-size="12" fill="#555">'
+            f"{number(10**value if panel.log else value)}</text>"
         )
     for curve in panel.curves:
         for series, colour in ((before[curve], colours.PARENT), (points[curve], curve.colour)):
             if series:
                 dash = ' stroke-dasharray="7 4"' if curve.dashed else ""
+                line = " ".join(f"{across(t):.1f},{down(y):.1f}" for t, y in series)
                 parts.append(
-                    f'<polyline points="{" ".join(map(place, series))}" fill="none" '
-                    f'stroke="{colour}" stroke-width="2"{dash}/>'
+                    f'<polyline points="{line}" fill="none" stroke="{colour}" '
+                    f'stroke-width="2"{dash}/>'
                 )
+    newest = {c: 10 ** p[-1][1] if panel.log else p[-1][1] for c, p in points.items() if p}
     legend = "".join(
-        f'<tspan dx="10" fill="{c.colour}">{"┅" if c.dashed else "━"} {escape(c.label)} '
-        f"{_tick(10 ** points[c][-1][1] if panel.log else points[c][-1][1])}</tspan>"
-        for c in panel.curves
-        if points[c]
+        f'<tspan dx="8" fill="{c.colour}">{"┅" if c.dashed else "━"} {escape(c.label)} '
+        f"{number(value) if panel.counts else _reading(value)}</tspan>"
+        for c, value in newest.items()
     )
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" style="flex:1 1 {WIDTH}px;max-width:640px;'
-        f'background:#fff" font-family="sans-serif">'
-        f'<text x="{LEFT}" y="18" font-size="16"><tspan font-weight="bold" fill="#222">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" style="width:100%;background:#fff" '
+        f'font-family="sans-serif">'
+        f'<text x="4" y="17" font-size="14.5"><tspan font-weight="bold" fill="#222">'
         f"{escape(panel.title)}</tspan>{legend}</text>{''.join(parts)}"
-        f'<text x="{LEFT}" y="{HEIGHT - 6}" font-size="13" fill="#555">{first}</text>'
-        f'<text x="{LEFT + width}" y="{HEIGHT - 6}" font-size="13" fill="#555" '
+        f'<text x="{LEFT}" y="{HEIGHT - 5}" font-size="12" fill="#555">{first}</text>'
+        f'<text x="{LEFT + width}" y="{HEIGHT - 5}" font-size="12" fill="#555" '
         f'text-anchor="end">step {last}</text></svg>'
     )
 
@@ -152,22 +173,60 @@ def _points(rows: Sequence[dict], column: str, log: bool) -> list[tuple[int, flo
         value = row.get(column, math.nan)
         if math.isfinite(value) and (value > 0 or not log):
             points.append((row["step"], math.log10(value) if log else value))
-    return points
+    stride = math.ceil(len(points) / POINTS)
+    # by the step's number, not by the place in the window: the curve must not flicker as it moves
+    return [p for p in points if p[0] % stride == 0] + points[-1:] if stride > 1 else points
 
 
-def _range(values: list[float], panel: Panel) -> tuple[float, float]:
+def _axis(values: list[float], panel: Panel, rows) -> tuple[float, float, list[float]]:
+    """Return both ends of the vertical axis and its ticks; in decades where it is logarithmic."""
     if panel.limits:
-        return panel.limits
-    if not values:
-        return 0.0, 1.0
-    ordered = sorted(values)
-    # the outermost hundredth is clipped: one spike must not flatten the rest
-    low, high = ordered[len(ordered) // 100], ordered[-1 - len(ordered) // 100]
-    margin = 0.05 * (high - low) or max(abs(high) * 0.05, 1e-3)
-    return low - margin, high + margin
+        low, high = panel.limits
+    elif panel.counts:
+        names = {name for row in rows for name in list(row) if name.startswith(panel.counts)}
+        low, high = 0.0, float(len(names - {f"{panel.counts}none"}))
+    elif values:
+        ordered = sorted(values)
+        # the outermost hundredth is clipped: one spike must not flatten the rest
+        low, high = ordered[len(ordered) // 100], ordered[-1 - len(ordered) // 100]
+    else:
+        low, high = 0.0, 1.0
+    if high - low < 1e-9 * max(abs(low), abs(high), 1e-9):
+        low, high = low - 0.5, high + 0.5
+    if panel.log:
+        stops = [k + math.log10(m) for k in range(math.floor(low), math.ceil(high) + 1)
+                 for m in ((1, 2, 5) if high - low < 1.5 else (1,))]  # fmt: skip
+        low = max((s for s in stops if s <= low + 1e-9))
+        high = min((s for s in stops if s >= high - 1e-9))
+        ticks = [s for s in stops if low <= s <= high]
+        return low, high, ticks[:: math.ceil(len(ticks) / 5)]
+    step = round_step((high - low) / 2)
+    if not (panel.limits or panel.counts):  # whole steps: the axis stands still while curves move
+        low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+    begin, end = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return low, high, [i * step for i in range(begin, end + 1)]
 
 
-def _tick(value: float) -> str:
+def round_step(most: float) -> float:
+    """Return the largest of 1, 2 and 5 times a power of ten that is at most ``most``."""
+    decade = math.floor(math.log10(most) + 1e-9)
+    return max(float(f"{m}e{decade}") for m in (1, 2, 5) if float(f"{m}e{decade}") <= most * 1.001)
+
+
+def number(value: float) -> str:
+    """Return a setting or a tick as a person writes it.
+
+    >>> number(3e-4), number(0.5), number(0.999), number(20000)
+    ('3e-4', '0.5', '0.999', '2e4')
+    """
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value or 0:.5g}"  # no minus before a zero
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def _reading(value: float) -> str:
+    """Return a measured value in few letters, of a width that does not jump from step to step."""
     if value == 0 or 0.01 <= abs(value) < 1000:
         return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
     return f"{value:.0e}"
@@ -193,19 +252,20 @@ def board(sample: dict | None) -> str:
             if token != "<eos>"
         )
         lines.append(
-            f'<div><span style="display:inline-block;width:4.2em;color:#555">'
+            f'<div style="break-inside:avoid"><span style="display:inline-block;width:2.8em">'
             f"{sentence['p_real']:.2f}</span>{tokens}</div>"
         )
     return (
-        f'<div data-sample="{sample["step"]}" style="{_TEXT};font-size:17px">'
-        f'<div style="color:#555;font-size:14px">what G writes after {sample["step"]} steps; left: '
-        f"D(real); tokens: {_swatch(1)} D says real, {_swatch(-1)} D says fake</div>"
-        f"{''.join(lines)}</div>"
+        f'<div data-sample="{sample["step"]}" style="{_TEXT}">'
+        f'<div style="opacity:.75;font-size:14px">what G writes after {sample["step"]} steps; '
+        f"number: D's probability of real; {_swatch(1)} this token looks real to D, "
+        f"{_swatch(-1)} fake</div>"
+        f'<div style="columns:2 480px;column-gap:16px">{"".join(lines)}</div></div>'
     )
 
 
 def _swatch(score: float) -> str:
-    return f'<span style="background:{_shade(score)};padding:0 .7em"></span>'
+    return f'<span style="background:{_shade(score)};padding:0 .7em;margin:0 .3em"></span>'
 
 
 def _shade(score: float) -> str:
@@ -224,18 +284,28 @@ def _scatter(sample: dict) -> str:
     return f'<svg viewBox="-1 -1 2 2" width="260" height="260" style="background:#fff">{dots}</svg>'
 
 
+SIGNS = {  # how each state of a lab looks: a sign, and its colour
+    "running": ("▶", colours.REAL),
+    "paused": ("❚❚", colours.TURN),
+    "finished": ("✔", colours.REAL),
+    "closed": ("■", colours.TURN),
+    "failed": ("✖", colours.FINDING["issue"]),
+}
+
+
 def status(
     state: str, t: int, phase: str, rate: float, notice: str = "", error: str = ""
 ) -> str:
     """Return the status line: what the run does, how fast, and the newest thing to know."""
-    dot = {"running": colours.REAL, "paused": colours.TURN}.get(state, colours.FINDING["issue"])
+    sign, colour = SIGNS[state]
     said = ""
     if error:
-        said = f'<span style="color:{colours.FINDING["issue"]}"><b>{escape(error)}</b></span>'
+        said = f'<b style="color:{colours.FINDING["issue"]}">{escape(error)}</b>'
     elif notice:
-        said = f'<span style="color:{colours.FINDING["tip"]}"><b>⚑ {escape(notice)}</b></span>'
+        said = f'<b style="color:{colours.FINDING["tip"]}">⚑ {escape(notice)}</b>'
     return (
-        f'<div data-state="{state}" data-t="{t}" style="{_TEXT};font-size:20px">'
-        f'<span style="color:{dot}">●</span> <b>{state}</b> &nbsp; step <b>{t}</b> &nbsp; '
-        f"{escape(phase)} &nbsp; {rate:.0f} steps/s &nbsp; {said}</div>"
+        f'<div data-state="{state}" data-t="{t}" style="font:24px/1.4 sans-serif">'
+        f'<b style="color:{colour}">{sign} {state}</b> &ensp; step <b>{t}</b> &ensp; '
+        f'{escape(phase)} &ensp; {rate:.0f} steps/s &ensp; <span style="font-size:18px">{said}'
+        "</span></div>"
     )

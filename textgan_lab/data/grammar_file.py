@@ -25,12 +25,13 @@ from typing import NoReturn
 import yaml
 
 from .law import SPECIALS
+from .sources import CorpusError
 
 SLOT = re.compile(r"[A-Z][A-Z0-9_]*")
 UNITS = {"word": " ", "character": ""}  # what joins the tokens of a sentence
 
 
-class GrammarError(ValueError):
+class GrammarError(CorpusError):
     """A grammar file that does not define one probability for every sentence; names file, line."""
 
     def __init__(self, source: str, line: int, message: str):

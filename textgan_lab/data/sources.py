@@ -130,7 +130,7 @@ def download(file: str, sha256: str) -> Path:
     address = (os.environ.get("TEXTGAN_LAB_MIRROR") or MIRROR).rstrip("/") + "/" + file
     folder = cache_folder()
     remedy = f"without a network, give a copy of {file} as path=..."
-    downloader = pooch.HTTPDownloader(progressbar=True)
+    downloader = pooch.HTTPDownloader(progressbar=True, hooks={"response": _hang_up})
     try:
         return Path(
             pooch.retrieve(address, f"sha256:{sha256}", file, folder, downloader=downloader)
@@ -146,6 +146,12 @@ def download(file: str, sha256: str) -> Path:
             f"{folder}: cannot keep the download ({error}); set TEXTGAN_LAB_CACHE to a folder "
             f"that can be written"
         ) from error
+
+
+def _hang_up(response: requests.Response, **_: Any) -> None:
+    """Close the connection of an answer that is an error, which pooch leaves open."""
+    if not response.ok:
+        response.close()
 
 
 def file_sha256(path: Path) -> str:

@@ -1,0 +1,99 @@
+"""Notebooks run headless: parameters arrive, success is proved, failures name their cell."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from textgan_lab.batch import NotebookFailed, run_notebook, suite
+
+pytestmark = pytest.mark.notebook  # about 2 s of CPU time for each kernel
+
+
+def test_a_run_with_parameters_and_its_second_call(tmp_path, write_notebook, monkeypatch):
+    # a user's kernel of the same name, from some other Python, must not be started
+    kernels = tmp_path / "jupyter" / "kernels" / "python3"
+    kernels.mkdir(parents=True)
+    spec = {"argv": ["false"], "display_name": "other", "language": "python"}
+    (kernels / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.chdir(tmp_path)
+    path = write_notebook(
+        "lesson.ipynb",
+        ("N = 3\nNAME = 'x'\nBETAS = [0.5]\nLR = 1.0", "parameters"),
+        "import os, sys\nprint(os.getcwd(), sys.executable, os.environ['TEXTGAN_LAB_RUN'])",
+        ("print('claim:', N, repr(NAME), BETAS)\nprint(LR)", "claim"),
+    )
+    root = tmp_path / "runs {a} b"  # papermill formats its paths
+    first, second = io.StringIO(), io.StringIO()
+    given = {"N": "7", "NAME": "0012'; import os", "BETAS": "[1e-3]"}
+    result = run_notebook(path, given, root=root, echo=first)
+    claim = 'claim: 7 "0012\'; import os" [0.001]\n1.0'
+    place = f"{tmp_path} {sys.executable} {root / result.key}"
+    assert first.getvalue() == f"{place}\n{claim}\n"
+    assert result.repeated
+    assert result.claims == [claim]
+    assert result.parameters == {
+        "N": 7, "NAME": "0012'; import os", "BETAS": [0.001], "LR": 1.0
+    }  # fmt: skip
+    record = json.loads((root / result.key / "run.json").read_text())
+    assert record["parameters"] == result.parameters
+    assert {p.name for p in (root / result.key).iterdir()} == {
+        "output.ipynb",
+        "params.json",
+        "run.json",
+    }
+    monkeypatch.setattr("papermill.execute_notebook", None)  # a second call starts nothing
+    again = run_notebook(path, given, root=root, echo=second)
+    assert (again.repeated, again.key, again.claims) == (False, result.key, result.claims)
+    assert second.getvalue() == first.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "error", "message"),
+    [
+        ("y = 1\ny / 0\nprint(y)", {"N": 4}, "ZeroDivisionError", "division by zero"),
+        ("import os\nos.kill(os.getpid(), 9)", {"N": 4}, "DeadKernelError", "the kernel was"),
+        ("import sys\nsys.exit(0)", {}, "SystemExit", "a notebook ends with its last cell"),
+    ],
+)
+def test_a_failure_names_its_cell(tmp_path, write_notebook, source, given, error, message):
+    path = write_notebook("sick.ipynb", ("N = 3", "parameters"), "x = 1", source, "print('never')")
+    with pytest.raises(NotebookFailed) as caught:
+        run_notebook(path, given, root=tmp_path / "runs")
+    failed = caught.value
+    assert (failed.cell, failed.source, failed.error) == (3, source, error)
+    assert f"sick.ipynb: code cell 3 failed: {error}: {message}" in str(failed)
+    assert f"\n  | {source.splitlines()[1]}" in str(failed)
+    folder = failed.output.parent
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "error.json", "output.ipynb", "params.json"
+    ]  # fmt: skip
+    assert json.loads((folder / "error.json").read_text())["cell"] == 3
+
+
+def test_a_suite_reports_all_and_stops_at_none(tmp_path, write_notebook):
+    write_notebook("a_broken.ipynb", ("N = int(3)", "parameters"))
+    write_notebook("b_sick.ipynb", "1 / 0")
+    write_notebook(
+        "c_well.ipynb",
+        ("N = 3", "parameters"),
+        ("print('N <', N)", "claim"),
+        textgan_lab={"smoke": {"N": 1}},
+    )
+    echo = io.StringIO()
+    outcomes = suite(tmp_path, tmp_path / "out", runs=tmp_path / "runs", fast=True, echo=echo)
+    assert [(o.name, bool(o.error), o.claims, o.page) for o in outcomes] == [
+        ("a_broken", True, [], ""),
+        ("b_sick", True, [], "b_sick.html"),
+        ("c_well", False, ["N < 1"], "c_well.html"),
+    ]
+    assert "b_sick: FAILED" in echo.getvalue()
+    assert "c_well: ok" in echo.getvalue()
+    table = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "3 of 3 notebooks ran, 2 failed" in table
+    assert "N &lt; 1" in table
+    assert "b_sick.ipynb: code cell 1 failed: ZeroDivisionError" in table
+    assert '<a href="c_well.html">' in table
+    assert "division by zero" in (tmp_path / "out" / "b_sick.html").read_text(encoding="utf-8")

@@ -1,0 +1,159 @@
+"""The live lab in a real JupyterLab; what arrived is read from the trainer, not from the page."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .live_page import LivePage, chromium, jupyterlab
+
+pytestmark = pytest.mark.browser
+# 3.3e-4 lies between two stops of its slider
+LIVE_CELL = """\
+import textgan_lab as tl
+
+spec = tl.Spec(data="captions", mle_steps=150, knobs={"g_lr": 3.3e-4, "d_lr": 3e-3}, device="cpu")
+trainer = tl.Trainer(spec)
+lab = tl.LiveLab(trainer)
+lab.start()
+lab"""
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    pytest.importorskip("playwright", reason="no playwright; it comes with textgan-lab[test]")
+    folder = tmp_path_factory.mktemp("browser")
+    with jupyterlab(folder) as url, chromium(folder) as page:
+        live = LivePage(folder, url, page, LIVE_CELL)
+        live.open()
+        live.run_all()
+        yield live
+
+
+@pytest.fixture
+def live(opened):
+    """A lab just started, with sliders that nobody has touched."""
+    opened.restart()
+    yield opened
+    assert opened.errors == []
+
+
+def applied_within(said, arrival, steps):
+    """Whether the trainer's own log has what arrived, at most ``steps`` later."""
+    t, name, value = arrival
+    return any(t <= step <= t + steps and [name, value] == rest for step, *rest in said["turns"])
+
+
+def test_showing_the_lab_turns_no_knob(live):
+    said = live.until(lambda said: said["t"] > 30)
+    live.page.wait_for_selector(".noUi-handle")
+    assert said["arrived"] == said["turns"] == []
+    assert (said["knobs"]["g_lr"], said["knobs"]["d_lr"]) == (3.3e-4, 3e-3)
+    assert live.slider("g_lr").locator(".widget-readout").inner_text() == "3.3e-4"
+
+
+def test_every_key_press_arrives(live):
+    live.press("d_noise", times=12)
+    said = live.until(lambda said: len(said["turns"]) >= 12)
+    assert [value for _, _, value in said["arrived"]] == [i / 100 for i in range(1, 13)]
+    assert all(applied_within(said, arrival, 2) for arrival in said["arrived"])
+    shown = f"Number(document.querySelector('[data-v]').dataset.v) >= {said['version']}"
+    live.page.wait_for_function(shown, timeout=5000)
+
+
+def test_a_drag_ends_on_what_the_page_shows(live):
+    live.drag("d_dropout")
+    readout = float(live.slider("d_dropout").locator(".widget-readout").inner_text())
+    assert readout > 0.1
+    said = live.until(lambda said: said["knobs"]["d_dropout"] == readout)
+    live.until(lambda said: said["turns"][-1][1:] == ["d_dropout", readout])
+    assert said["arrived"][-1][1:] == ["d_dropout", readout]
+    assert len(said["arrived"]) > 5  # on the way, not only at its end
+    assert applied_within(live.said(), said["arrived"][-1], 2)
+
+
+def test_sliders_live_while_a_cell_keeps_the_kernel(live):
+    live.errand(
+        'import time; begin = len(lab.arrived); note = "asleep"; time.sleep(8); '
+        "note = lab.arrived[begin:]"
+    )
+    live.until(lambda said: said["note"] == "asleep")
+    live.press("d_lr", times=3)
+    live.press("label_smoothing", times=3)
+    said = live.until(lambda said: isinstance(said["note"], list))
+    assert [[name, value] for _, name, value in said["note"]] == [
+        ["d_lr", 0.005], ["d_lr", 0.007], ["d_lr", 0.01],
+        ["label_smoothing", 0.005], ["label_smoothing", 0.01], ["label_smoothing", 0.015],
+    ]  # fmt: skip
+
+
+def test_sliders_follow_a_cell_and_send_nothing_back(live):
+    # between two stops, beyond the last one, and on it again
+    for value, shown in ((4.4e-4, "4.4e-4"), (1.0, "1"), (0.1, "0.1"), (0.0, "0")):
+        live.errand(f"lab.trainer.knobs.set(g_lr={value})")
+        live.page.wait_for_function(
+            "([name, shown]) => [...document.querySelectorAll('.widget-slider')].some(s => "
+            "s.querySelector('.widget-label').innerText === name && "
+            "s.querySelector('.widget-readout').innerText === shown)",
+            arg=["g_lr", shown],
+            timeout=5000,
+        )
+        live.page.wait_for_timeout(500)  # for what a page would send back
+        said = live.said()
+        assert said["arrived"] == []
+        assert said["knobs"]["g_lr"] == value
+
+
+def test_a_reload_leaves_training_alone_and_the_view_returns(live):
+    live.page.keyboard.press("Control+s")
+    live.page.wait_for_timeout(1000)
+    before = live.said()
+    live.page.reload()
+    live.wait_for_notebook()
+    after = live.until(lambda said: said["t"] > before["t"] + 20)
+    assert after["lab"] == before["lab"]
+    live.page.wait_for_function(
+        f"Number(document.querySelector('[data-t]')?.dataset.t) > {after['t']}", timeout=20_000
+    )
+    live.press("d_noise")
+    live.until(lambda said: said["turns"][-1:] and said["turns"][-1][1:] == ["d_noise", 0.01])
+
+
+def test_pause_stops_the_step_counter_and_step_d_takes_one(live):
+    live.click("pause")
+    paused = live.until(lambda said: said["state"] == "paused")["t"]
+    live.page.wait_for_timeout(1000)
+    assert live.said()["t"] == paused
+    live.page.wait_for_selector(f"[data-state=paused][data-t='{paused}']", timeout=5000)
+    live.click("step D")
+    live.until(lambda said: said["t"] == paused + 1)
+    live.click("run")
+    live.until(lambda said: said["t"] > paused + 5)
+
+
+def test_running_the_live_cell_again_leaves_one_lab(live):
+    before = live.said()
+    live.restart()
+    after = live.until(lambda said: said["t"] > 5)
+    assert after["lab"] != before["lab"]
+    threads = [name for name in after["threads"] if name.startswith("lab: ")]
+    assert threads == ["lab: train", "lab: view"]
+
+
+def test_all_of_it_fits_on_one_screen(live, tmp_path):
+    """And its picture is the one that README shows, where TEXTGAN_LAB_SCREENSHOT=1 asks for it."""
+    live.until(lambda said: said["t"] > 230, 60)
+    live.press("d_noise", times=4)
+    live.until(lambda said: said["t"] > 300, 60)
+    live.drag("g_lr", moves=12)
+    live.until(lambda said: said["t"] > 370, 60)
+    live.page.evaluate("document.querySelectorAll('.jp-Notebook-cell')[1].scrollIntoView()")
+    live.page.wait_for_timeout(500)
+    asked = os.environ.get("TEXTGAN_LAB_SCREENSHOT") == "1"
+    live.page.screenshot(path=(Path(__file__).parent if asked else tmp_path) / "lab.png")
+    box = live.page.locator(".textgan-lab").bounding_box()
+    assert box["y"] > 0
+    assert box["y"] + box["height"] < live.page.viewport_size["height"]
+    tops = [svg.bounding_box()["y"] for svg in live.page.locator(".textgan-lab svg").all()]
+    assert len(tops) == 6
+    assert len(set(tops)) == 2, "three panels a row"
