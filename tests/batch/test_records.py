@@ -27,7 +27,7 @@ def test_everything_that_decides_the_result_is_in_the_key(monkeypatch):
     start = key(identity({"lr": 1.0}, "code"))
     assert start == key(identity({"lr": 1.0}, "code"))
     others = [identity({"lr": 2.0}, "code"), identity({"lr": 1.0}, "other"),
-              identity({"lr": 1.0}, "code", corpus="text")]  # fmt: skip
+              identity({"lr": 1.0}, "code", {"CORPUS": "ab12"})]  # fmt: skip
     for name, value in [("source_hash", "new"), ("device_class", "cuda")]:
         with monkeypatch.context() as patch:
             patch.setattr(records, name, lambda value=value: value)

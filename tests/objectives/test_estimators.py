@@ -235,22 +235,24 @@ def test_a_baseline_of_past_batches_does_not_scale_the_gradient(estimator, facto
     estimator, loss, data = estimator(baseline_decay=0.0), LOSSES["non_saturating"], language()
     g, d = players("cnn")
     exact = flat(objective("reinforce", estimator, g, d, loss, data), g)
-    gradients, _ = draws(estimator, g, d, loss, data, repeats=4000, batch=2)
+    gradients, _ = draws(estimator, g, d, loss, data, repeats=1500, batch=2)
     gradients = gradients[1:]  # the first batch has no baseline yet
     assert standard_errors_off(gradients, factor * exact).max() < 4
     other = 1.5 - factor
     assert standard_errors_off(gradients, other * exact)[0] > 4
 
 
-def test_a_baseline_lowers_the_variance():
+def test_a_baseline_lowers_the_variance_where_all_rewards_are_high():
     loss, data = LOSSES["non_saturating"], language()
     g, d = players("cnn")
+    d = copy.deepcopy(d)
+    d.head.bias.add_(2 - d(data.playable).mean())
     spread = []
     for decay in (0.9, 1.0):  # 1.0: it stays at zero
         estimator = Reinforce(baseline_decay=decay)
         gradients, _ = draws(estimator, g, d, loss, data, repeats=200, batch=16)
         spread.append(gradients[50:].var(0).sum())
-    assert spread[0] < 0.9 * spread[1]
+    assert spread[0] < 0.7 * spread[1]
 
 
 def test_the_baseline_ignores_a_batch_that_is_not_finite_and_survives_a_checkpoint():

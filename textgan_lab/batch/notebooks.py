@@ -67,7 +67,11 @@ def _kernel(run_folder: Path) -> type:
     class ThisInterpreter(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(**get_kernel_dict(), env={RUN_FOLDER: str(run_folder)})
+            # one thread unless told otherwise: models this small gain nothing from more, waiting
+            # threads spin, and a replay is bit-identical only at one count
+            threads = os.environ.get("OMP_NUM_THREADS", "1")
+            env = {RUN_FOLDER: str(run_folder), "OMP_NUM_THREADS": threads}
+            return KernelSpec(**get_kernel_dict(), env=env)
 
         @default("transport_encryption")  # others on the machine can read a plain TCP kernel
         def _encrypted(self) -> str:
@@ -105,7 +109,8 @@ def run_notebook(
     notebook = read(path)
     values = resolve(path, given or {})
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    run = Run(root, identity(values, hashlib.sha256(canonical(code).encode()).hexdigest()))
+    code_hash = hashlib.sha256(canonical(code).encode()).hexdigest()
+    run = Run(root, identity(values, code_hash, _files(values)))
     repeated = force or not run.done
     if repeated:
         with run.writing():
@@ -125,6 +130,16 @@ def run_notebook(
         echo.flush()
     seconds = run.record()["seconds"]
     return Result(path, run.key, run.folder, values, seconds, repeated, claims(output))
+
+
+def _files(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return parameter -> sha256 for every file that a parameter names: its content decides too."""
+    hashes = {}
+    for name, value in values.items():
+        if isinstance(value, str) and value and Path(value).expanduser().is_file():
+            with Path(value).expanduser().open("rb") as file:
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
 
 
 def _execute(

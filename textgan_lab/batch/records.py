@@ -50,18 +50,20 @@ def device_class() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def identity(parameters: Mapping[str, Any], code: str, corpus: str = "") -> dict[str, Any]:
+def identity(
+    parameters: Mapping[str, Any], code: str, files: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return everything that decides the result of a run on this machine.
 
     Args:
         parameters: every parameter, those left at their defaults included.
         code: sha256 of the notebook's code cells.
-        corpus: sha256 of a text that a parameter only names.
+        files: sha256 of each file that a parameter only names.
     """
     return {
         "parameters": dict(parameters),
         "code": code,
-        "corpus": corpus,
+        "files": dict(files or {}),
         "library": source_hash(),
         "torch": importlib.metadata.version("torch"),
         "device": device_class(),

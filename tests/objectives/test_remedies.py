@@ -1,0 +1,267 @@
+"""Remedies: each term against numbers worked out another way; strength 0 changes nothing at all."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from languages import TinyLanguage, TwoClouds, seeded
+from torch import nn
+
+from textgan_lab.knobs import Schedule
+from textgan_lab.models import Rollout
+from textgan_lab.objectives import LOSSES, REMEDIES
+from textgan_lab.objectives.remedies import Play, simplex
+from textgan_lab.training import Spec, Trainer
+
+torch.set_num_threads(1)
+ON = {"input_noise": {"std": 0.3}, "label_smoothing": {"epsilon": 0.1}}  # the rest are on by default
+
+
+def play_of(d, real, fake, *, mask=None, vocab_size=None, seed=0):
+    return Play(d, real, fake, d(real), d(fake), mask, vocab_size, seeded(seed))
+
+
+def trainer(remedies, *, kind="text", schedule=None, **spec):
+    data = TinyLanguage(eos=True) if kind == "text" else TwoClouds()
+    parts = {} if kind == "text" else {
+        "generator": "mlp", "discriminator": "mlp", "estimator": "pathwise",
+    }  # fmt: skip
+    spec = {"batch_size": 8, "probe_every": 0, "device": "cpu", **parts, **spec}
+    return Trainer(Spec(data="given", remedies=remedies, **spec), schedule, data=data)
+
+
+def weights(t):
+    return torch.cat([t._g.flat, t._d.flat])
+
+
+def kinds():
+    return [(name, kind) for name, remedy in REMEDIES.items() for kind in remedy.kinds]
+
+
+# --- over the whole catalogue ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, kind", kinds())
+def test_strength_zero_changes_no_bit(name, kind):
+    none, off = trainer({}, kind=kind), trainer({name: ON.get(name, {})}, kind=kind)
+    knob = REMEDIES.make(name, ON.get(name, {})).knob.name
+    off.knobs.set({knob: 0.0})
+    for t in (none, off):
+        list(t.steps(10))
+    assert torch.equal(weights(none), weights(off))
+    rows = [[{**row} for row in t.telemetry.rows] for t in (none, off)]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("name, kind", kinds())
+def test_a_remedy_that_is_on_changes_the_run(name, kind):
+    none, on = trainer({}, kind=kind), trainer({name: ON.get(name, {})}, kind=kind)
+    for t in (none, on):
+        list(t.steps(3))
+    assert not torch.equal(weights(none), weights(on))
+
+
+@pytest.mark.parametrize("name, kind", kinds())
+def test_while_turned_off_it_draws_nothing_and_the_other_streams_never_notice(name, kind):
+    """Off from step 3 to 6: its noise waits, and what D and G read of data and noise is the same."""
+    knob = REMEDIES.make(name, ON.get(name, {})).knob
+    schedule = Schedule([[3, knob.name, 0.0], [7, knob.name, knob.default or 0.1]])
+    t = trainer({name: ON.get(name, {})}, kind=kind, schedule=schedule)
+    none = trainer({}, kind=kind)
+    states = []
+    for _ in t.steps(10):
+        next(none.steps(1))
+        states.append([t.streams[s].get_state() for s in ("remedies", "d_noise")])
+        for stream in ("data", "g_noise", "d_dropout"):
+            assert torch.equal(t.streams[stream].get_state(), none.streams[stream].get_state())
+    for step in range(3, 7):
+        assert all(torch.equal(a, b) for a, b in zip(states[step], states[2], strict=True))
+
+
+@pytest.mark.parametrize("name, kind", kinds())
+def test_twenty_steps_without_nan_over_the_whole_slider(name, kind):
+    remedy = REMEDIES.make(name, ON.get(name, {}))
+    low, high = remedy.knob.shown
+    for strength in {low, high}:
+        t = trainer({name: ON.get(name, {})}, kind=kind, knobs={remedy.knob.name: strength})
+        list(t.steps(20))
+        assert weights(t).isfinite().all() and not t.diverged and t.t == 20
+        assert all(math.isfinite(v) for row in t.telemetry.rows for k, v in row.items() if k != "phase")
+
+
+@pytest.mark.parametrize("name, kind", kinds())
+def test_losses_are_the_sum_of_their_logged_parts(name, kind):
+    t = trainer({name: ON.get(name, {})}, kind=kind)
+    list(t.steps(3))
+    for row in t.telemetry.rows:
+        for loss in ("d_loss", "g_loss"):
+            parts = [v for n, v in row.items() if n.startswith(f"{loss}.")]
+            assert row[loss] == pytest.approx(sum(parts), rel=1e-5, abs=1e-6)
+    named = [c for c in t.telemetry.columns() if c.endswith(f".{name}")]
+    remedy = type(t.remedies[-1])
+    acts = [f"{side}_loss.{name}" for side in "dg" if f"{side}_term" in vars(remedy)]
+    if name in ("gradient_penalty", "entropy", "label_smoothing"):
+        assert named == [f"{'g' if name == 'entropy' else 'd'}_loss.{name}"]
+    assert set(named) <= {f"d_loss.{name}", f"g_loss.{name}", *acts}
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_a_strength_is_a_knob_with_zero_in_range_and_a_meaning(name):
+    knob = REMEDIES.make(name).knob
+    assert knob.bounds[0] == 0 < knob.bounds[1] and knob.meaning
+    assert REMEDIES[name].always == (knob.default == 0)
+    kind = REMEDIES[name].kinds[0]
+    with pytest.raises(ValueError, match=f"knob {knob.name}: -1.0 is outside"):
+        trainer({name: {}}, kind=kind).knobs.set({knob.name: -1.0})
+
+
+# --- gradient penalty ------------------------------------------------------------------------------
+
+
+class Bowl(nn.Module):
+    """A smooth critic in double precision, of whole sentences or of tokens."""
+
+    def __init__(self, size, per_token=False):
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(size, generator=seeded(1), dtype=torch.float64))
+        self.per_token = per_token
+
+    def forward(self, x):
+        s = torch.tanh(x * self.a).square()
+        return s.sum(2) if self.per_token else s.flatten(1).sum(1)
+
+
+def by_differences(f, x, h=1e-5):
+    """The slope of the scalar f at one point x, by central differences."""
+    slope = torch.zeros_like(x)
+    for i in range(x.numel()):
+        step = torch.zeros_like(x).view(-1)
+        step[i] = h
+        step = step.view_as(x)
+        slope.view(-1)[i] = (f(x + step) - f(x - step)) / (2 * h)
+    return slope
+
+
+@pytest.mark.parametrize("shape, per_token", [((2,), False), ((3, 4), False), ((3, 4), True)])
+def test_the_gradient_penalty_against_finite_differences(shape, per_token):
+    d = Bowl(shape[-1], per_token)
+    g = seeded(2)
+    real, fake = (torch.rand(5, *shape, generator=g, dtype=torch.float64) for _ in range(2))
+    term = REMEDIES.make("gradient_penalty").d_term(play_of(d, real, fake, seed=7))
+    u = torch.rand(5, generator=seeded(7), dtype=torch.float64)  # one a sentence
+    expected = []
+    for i in range(5):
+        x = u[i] * real[i] + (1 - u[i]) * fake[i]
+        score = lambda x: d(x[None]).mean().item()  # noqa: E731  (mean over time if per token)
+        expected.append((by_differences(score, x).square().sum().sqrt().item() - 1) ** 2)
+    assert term.item() == pytest.approx(sum(expected) / 5, rel=1e-6)
+
+
+def test_the_slopes_norm_runs_over_time_and_vocabulary_jointly():
+    """A linear D with slope 1/2 at each of 4 coordinates (2 tokens x 2 words): norm 1, penalty 0."""
+    d = lambda x: x.flatten(1).sum(1) / 2  # noqa: E731
+    x = torch.rand(3, 2, 2, generator=seeded(), dtype=torch.float64)
+    penalty = REMEDIES.make("gradient_penalty")
+    assert penalty.d_term(play_of(d, x, x.flip(0))).item() == pytest.approx(0, abs=1e-15)
+    steep = lambda x: 3 * x.flatten(1).sum(1)  # noqa: E731  slope 3 at each of 4: norm 6
+    assert penalty.d_term(play_of(steep, x, x.flip(0))).item() == pytest.approx(25)
+
+
+def test_ids_are_penalised_as_one_hot_points():
+    d = Bowl(7)
+    real, fake = torch.tensor([[4, 5, 2], [6, 2, 0]]), torch.tensor([[5, 5, 5], [4, 4, 2]])
+    penalty = REMEDIES.make("gradient_penalty")
+    logits = torch.zeros(2)
+    from_ids = penalty.d_term(Play(d, real, fake, logits, logits, None, 7, seeded(3)))
+    one_hot = [simplex(x, 7) for x in (real, fake)]
+    assert torch.equal(one_hot[0], F.one_hot(real, 7).float())
+    from_points = penalty.d_term(play_of(d, *one_hot, seed=3))
+    assert from_ids.item() == from_points.item() > 0
+
+
+def test_a_flat_d_is_penalised_without_nan():
+    d = Bowl(4)
+    with torch.no_grad():
+        d.a.zero_()
+    x = torch.rand(3, 2, 4, generator=seeded(), dtype=torch.float64)
+    term = REMEDIES.make("gradient_penalty").d_term(play_of(d, x, x.flip(0)))
+    assert term.item() == 1.0  # (0 - 1)^2
+    assert torch.autograd.grad(term, d.a)[0].isfinite().all()
+
+
+def test_the_penalty_moves_ds_slope_towards_one():
+    for scale, grows in ((0.1, True), (5.0, False)):
+        layer = nn.Linear(2, 1).double()
+        with torch.no_grad():
+            layer.weight.copy_(torch.tensor([[scale, 0.0]]))
+        d = lambda x: layer(x).squeeze(1)  # noqa: B023, E731
+        x = torch.rand(4, 2, generator=seeded(), dtype=torch.float64)
+        term = REMEDIES.make("gradient_penalty").d_term(play_of(d, x, x.flip(0)))
+        down = -torch.autograd.grad(term, layer.weight)[0][0, 0]
+        assert (down > 0) == grows
+        assert term.item() == pytest.approx((scale - 1) ** 2)
+
+
+# --- label smoothing, entropy, noise ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.5])
+def test_label_smoothing_is_cross_entropy_with_a_softer_label(epsilon):
+    s = torch.randn(9, generator=seeded(), dtype=torch.float64, requires_grad=True)
+    play = Play(None, s, s, s, s, None, None, seeded())
+    term = REMEDIES.make("label_smoothing").d_term(play)
+    ours = LOSSES["non_saturating"].real(s).mean() + epsilon * term
+    target = torch.full_like(s, 1 - epsilon)
+    theirs = F.binary_cross_entropy_with_logits(s, target)
+    assert ours.item() == pytest.approx(theirs.item(), abs=1e-14)
+    grads = [torch.autograd.grad(x, s)[0] for x in (ours, theirs)]
+    torch.testing.assert_close(*grads, rtol=0, atol=1e-14)
+
+
+def test_label_smoothing_counts_no_padding():
+    s = torch.tensor([[1.0, 100.0], [3.0, 5.0]])
+    mask = torch.tensor([[True, False], [True, True]])
+    term = REMEDIES.make("label_smoothing").d_term(Play(None, s, s, s, s, mask, None, seeded()))
+    assert term.item() == 3.0  # (1 + 3 + 5) / 3
+
+
+def test_the_entropy_bonus_by_hand():
+    """Positions with entropies ln 2, ln 4 and, after <eos>, one that does not count; mean 1.5 ln 2."""
+    log_p = torch.full((1, 3, 7), -1e9, dtype=torch.float64)
+    log_p[0, 0, 4:6] = math.log(1 / 2)
+    log_p[0, 1, 2:6] = math.log(1 / 4)
+    log_p[0, 2] = math.log(1 / 7)
+    ids = torch.tensor([[4, 2, 0]])
+    term = REMEDIES.make("entropy").g_term(Rollout(ids, ids, lambda: log_p))
+    assert term.item() == pytest.approx(-1.5 * math.log(2), abs=1e-12)
+
+
+def test_the_entropy_bonus_makes_g_less_decided():
+    logits = torch.tensor([[[-1e9] * 4 + [2.0, 0.0, 1.0]]], dtype=torch.float64, requires_grad=True)
+    ids = torch.tensor([[4]])
+    term = REMEDIES.make("entropy").g_term(Rollout(ids, ids, lambda: logits.log_softmax(2)))
+    with torch.no_grad():
+        moved = logits - 0.1 * torch.autograd.grad(term, logits)[0]
+    p, q = logits.softmax(2)[0, 0, 4:], moved.softmax(2)[0, 0, 4:]
+    assert -(q * q.log()).sum() > -(p * p.log()).sum()
+
+
+def test_input_noise_is_gaussian_of_the_given_spread_on_every_coordinate():
+    ids = torch.randint(4, 7, (4000, 3), generator=seeded(1))
+    sigma = torch.tensor(0.3, dtype=torch.float64)
+    noisy = REMEDIES.make("input_noise").on_input(ids, 7, sigma, seeded(2))
+    noise = noisy - F.one_hot(ids, 7).float()
+    n = noise.numel()
+    assert noisy.shape == (4000, 3, 7) and noisy.dtype == torch.float32
+    assert abs(noise.mean().item()) < 4 * 0.3 / n**0.5
+    assert abs(noise.std().item() / 0.3 - 1) < 4 / (2 * n) ** 0.5
+    assert abs((noise**4).mean().item() / 0.3**4 - 3) < 4 * (96 / n) ** 0.5  # normal: 3
+    spread = noise.flatten(1).T.corrcoef().fill_diagonal_(0)
+    assert spread.abs().max() < 5 / 4000**0.5
+
+
+def test_points_are_read_with_noise_in_their_own_dtype():
+    x = torch.zeros(1000, 2)
+    noisy = REMEDIES.make("input_noise").on_input(x, None, torch.tensor(2.0), seeded(3))
+    assert noisy.dtype == torch.float32 and 1.8 < noisy.std() < 2.2 and (x == 0).all()

@@ -1,0 +1,148 @@
+"""A step reads nothing back from the device: turns, noise and refusals included.
+
+Two proofs without a GPU: every read of a tensor's value by the host is an
+``aten._local_scalar_dense``, which is counted; and fake tensors have no values to read.
+"""
+
+import itertools
+
+import pytest
+import torch
+from languages import TinyLanguage, TwoClouds
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from textgan_lab.models import DISCRIMINATORS, GENERATORS
+from textgan_lab.objectives import ESTIMATORS, LOSSES, REMEDIES
+from textgan_lab.objectives.losses import NonSaturating
+from textgan_lab.training import OPTIMISERS, Spec, Trainer
+
+torch.set_num_threads(1)
+PIECES = {"text": TinyLanguage, "points": TwoClouds}
+
+
+class HostReads(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.n = 0
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        self.n += op is torch.ops.aten._local_scalar_dense.default
+        return op(*args, **(kwargs or {}))
+
+
+def combinations():
+    """Every estimator with every model and loss that it fits, and all remedies that apply, on."""
+    optimisers = itertools.cycle(OPTIMISERS)
+    for estimator, part in ESTIMATORS.items():
+        kind = part.kind
+        for d, loss in itertools.product(DISCRIMINATORS, LOSSES):
+            per_token = DISCRIMINATORS[d].per_token
+            if DISCRIMINATORS[d].kind != kind or part.per_token not in (None, per_token):
+                continue
+            binary = LOSSES[loss].binary
+            rewarded = not binary and "reward" in ESTIMATORS.options(estimator)
+            yield Spec(
+                data=kind,
+                generator=next(n for n, g in GENERATORS.items() if g.kind == kind),
+                discriminator=d,
+                loss=loss,
+                estimator={estimator: {"reward": "loss"}} if rewarded else estimator,
+                remedies={
+                    n: {} for n, r in REMEDIES.items()
+                    if kind in r.kinds and (binary or not r.binary_only)
+                },
+                d_optimiser=next(optimisers),
+                mle_steps=2 if kind == "text" else 0,
+                knobs={"d_noise": 0.1, "d_steps": 2},
+                probe_every=0, batch_size=4, device="cpu",
+            )  # fmt: skip
+
+
+COMBINATIONS = list(combinations())
+
+
+def name(spec):
+    return f"{next(iter(spec.estimator), '') if isinstance(spec.estimator, dict) else spec.estimator}-" \
+        f"{spec.discriminator}-{spec.loss}-{spec.d_optimiser}"  # fmt: skip
+
+
+def steps_with_turns(trainer, step):
+    """Take six steps; between them turn whatever the run has."""
+    turns = [
+        {"d_lr": 0.002, "d_dropout": 0.3},
+        {"g_beta1": 0.3, "g_beta2": 0.9},
+        {"d_noise": 0.2, "g_lr": 0.0},
+        {"d_noise": 0.0, "d_dropout": 0.0, "label_smoothing": 0.1},
+        {"temperature": 0.5, "gradient_penalty.weight": 0.0, "d_momentum": 0.5, "d_alpha": 0.5},
+        {"entropy.weight": 0.5, "d_steps": 0, "g_steps": 2},
+    ]
+    for turn in turns:
+        step()
+        trainer.knobs.set({n: v for n, v in turn.items() if n in trainer.knobs.table})
+
+
+def test_every_part_is_among_the_combinations():
+    dumped = [repr(spec.model_dump()) for spec in COMBINATIONS]
+    for catalogue in (ESTIMATORS, LOSSES, REMEDIES, DISCRIMINATORS, OPTIMISERS, GENERATORS):
+        for part in catalogue:
+            assert any(repr(part) in text for text in dumped), part
+
+
+@pytest.mark.parametrize("spec", COMBINATIONS, ids=name)
+def test_no_step_reads_a_value_on_the_host(spec):
+    trainer = Trainer(spec, data=PIECES[spec.data]())
+    with HostReads() as reads:
+        steps = trainer.steps()  # never exhausted, so nothing is flushed
+        steps_with_turns(trainer, lambda: next(steps))
+    assert reads.n == 0
+    assert len(trainer.telemetry.turns) >= 8
+
+
+def fake_trainer(spec, monkeypatch):
+    """Build a trainer inside fake mode. ``Module.to`` swaps storages, which fakes do not have."""
+    monkeypatch.setattr(torch.nn.Module, "to", lambda module, *_, **__: module)
+    data = PIECES[spec.data]()  # drawn outside: its tables are ordinary Python
+    mode = FakeTensorMode()
+    for n in ("train", "validation", "test", "support"):
+        if hasattr(data, n):
+            setattr(data, n, mode.from_tensor(getattr(data, n)))
+    return mode, data
+
+
+@pytest.mark.parametrize("spec", COMBINATIONS[::3] + COMBINATIONS[-1:], ids=name)
+def test_a_step_runs_on_tensors_without_values(spec, monkeypatch):
+    mode, data = fake_trainer(spec, monkeypatch)
+    with mode:
+        trainer = Trainer(spec, data=data)
+        steps_with_turns(trainer, trainer._step)
+        assert trainer.t == 6
+
+
+# --- the proofs themselves -------------------------------------------------------------------------
+
+
+def prying(s):
+    loss = torch.nn.functional.softplus(-s)
+    return loss if loss.detach().sum().item() < 1e9 else loss.clamp(max=1e9)
+
+
+def test_the_counter_sees_a_read(monkeypatch):
+    monkeypatch.setattr(NonSaturating, "generator", staticmethod(prying))
+    spec = next(s for s in COMBINATIONS if s.loss == "non_saturating" and s.estimator == "gumbel")
+    trainer = Trainer(spec, data=TinyLanguage())
+    steps = trainer.steps()
+    with HostReads() as reads:
+        for _ in range(4):  # two of likelihood, two of play with one update of G each
+            next(steps)
+    assert reads.n == 2
+
+
+def test_fakes_refuse_a_read(monkeypatch):
+    monkeypatch.setattr(NonSaturating, "generator", staticmethod(prying))
+    spec = next(s for s in COMBINATIONS if s.loss == "non_saturating" and s.estimator == "gumbel")
+    mode, data = fake_trainer(spec, monkeypatch)
+    with mode, pytest.raises(DataDependentOutputException):
+        trainer = Trainer(spec, data=data)
+        for _ in range(3):
+            trainer._step()
