@@ -72,7 +72,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         f"--ServerApp.root_dir={folder}",
     ]  # fmt: skip
     url = f"http://127.0.0.1:{port}"
-    private |= {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1"}
+    private |= {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     with open(folder / "server.log", "w") as log:
         server = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **private}, stdout=log, stderr=subprocess.STDOUT

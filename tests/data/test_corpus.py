@@ -315,6 +315,20 @@ def test_what_counts_as_prose(sentence, prose):
     assert python_docs.is_prose(sentence) is prose
 
 
+@pytest.mark.parametrize(
+    ("marked", "plain"),
+    [
+        ("Changed in version 3.1: The field can be left out.", "The field can be left out."),
+        ("The \"assert\" statement and the *path* of ``open()``.",
+         "The assert statement and the path of open."),
+        ("A :term:`file object <name>` is it — really [1].", "A file object is it - really."),
+        ('It says "two words" here.', 'It says "two words" here.'),
+    ],
+)  # fmt: skip
+def test_markup_is_not_read_aloud(marked, plain):
+    assert python_docs.clean(marked) == plain
+
+
 DOCUMENT = """\
 Return the thing
 
@@ -387,6 +401,15 @@ def test_poems_from_a_given_file():
     assert (corpus.train[:, -1] == 2).all()  # always 24 characters
     assert corpus.encode("秦川雄帝宅，函谷壮皇居。绮殿千寻起，离宫百雉余。").min() > 1
     assert load_corpus("tang-poems", path=TANG, level="word").length == 25
+
+
+def test_poems_are_read_by_character_without_the_spaces(tmp_path):
+    path = tmp_path / "own.txt"
+    lines = [" ".join(line.replace(" ", "")) + " " for line in phrases(100) if len(line) < 24]
+    path.write_text("\n".join(lines * 2), encoding="utf-8")
+    poems = load_corpus("tang-poems", path=path, min_count=1)
+    assert " " not in poems.vocabulary
+    assert poems.encode(lines[0].replace(" ", "")).eq(2).sum() == 1
 
 
 def test_a_given_file_that_differs_is_used_and_noted(tmp_path):

@@ -181,7 +181,7 @@ class Controls:
         except Exception as error:  # drawing is optional: it ends, training goes on, and says so
             self.error = error
             self.lab.notice = f"the view stopped: {type(error).__name__}: {error}"
-            self.html["status"].value = self.lab.frame()["status"]
+            self.html["status"].value = self.lab.status()
 
     def _refresh(self) -> None:
         self._draw(self.lab.frame())

@@ -174,26 +174,27 @@ class LiveLab:
                     future.set_result(result)
 
     def _advance(self) -> None:
-        """Take one step of a running lab."""
+        """Take one step of a running lab, and pause it when that was the last."""
         try:
-            step = next(self._iterator, None)
-        except BaseException as error:
-            self.error = error
+            goes_on = self._one_step()
+        except BaseException as error:  # `wait` raises it, where somebody listens
+            self.error, goes_on = error, False
+        if not goes_on:
             self._pause()
-            return
+
+    def _one_step(self) -> bool:
+        step = next(self._iterator, None)
         if step is None:
             if self.trainer.diverged:
                 self.notice = "loss or gradient not finite: stopped, last good weights kept"
-            self._pause()
-            return
+            return False
         if self.trainer.t % self._every == 0:
             self._keep()
         now = time.monotonic()
         if self.live and self.trainer.device.type == "cpu" and now - self._flushed > 1 / FPS:
             self._flushed = now
             self.trainer.flush()  # on a GPU this would be a sync: there the probes' rhythm serves
-        if self._target is not None and self.trainer.t >= self._target:
-            self._pause()
+        return self._target is None or self.trainer.t < self._target
 
     def _start(self) -> None:
         if self._iterator is not None:
@@ -271,20 +272,21 @@ class LiveLab:
 
     def frame(self) -> dict[str, str]:
         """Return what is on show now, as HTML: ``status``, ``strip``, ``board``."""
-        trainer = self.trainer
-        telemetry = trainer.telemetry
-        timings, samples, events = telemetry.timings, telemetry.samples, telemetry.events
-        rate = timings[-1]["steps_per_second"] if timings else 0.0
-        notice = self.notice or next(
-            (e["why"] for e in reversed(events) if e["event"] == "blocked"), ""
-        )
-        error = f"{type(self.error).__name__}: {self.error}" if self.error else ""
-        version = trainer.knobs.read().version
+        telemetry, version = self.trainer.telemetry, self.trainer.knobs.read().version
         return {
-            "status": view.status(self.state, trainer.t, trainer.phase, rate, notice, error),
+            "status": self.status(),
             "strip": view.strip(telemetry, self.parent, version),
-            "board": view.board(samples[-1] if samples else None),
+            "board": view.board(telemetry.samples[-1] if telemetry.samples else None),
         }
+
+    def status(self) -> str:
+        """Return the status line, as HTML."""
+        trainer, telemetry = self.trainer, self.trainer.telemetry
+        rate = telemetry.timings[-1]["steps_per_second"] if telemetry.timings else 0.0
+        blocked = (e["why"] for e in telemetry.events if e["event"] == "blocked")
+        error = f"{type(self.error).__name__}: {self.error}" if self.error else ""
+        notice = self.notice or next(blocked, "")
+        return view.status(self.state, trainer.t, trainer.phase, rate, notice, error)
 
     def _ipython_display_(self) -> None:
         from IPython.display import HTML, display

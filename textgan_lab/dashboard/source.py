@@ -19,7 +19,8 @@ class Source:
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import PythonLexer
 
-        return highlight(self.text, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
+        style = HtmlFormatter(noclasses=True, nobackground=True, prestyles="font-family:monospace")
+        return highlight(self.text, PythonLexer(), style)
 
 
 def show(part: Any) -> Source:

@@ -11,7 +11,7 @@ from ..telemetry import Telemetry
 
 WINDOW = 400  # newest steps on show
 POINTS = 150  # of one curve at most: more cannot be told apart, and take time from training
-WIDTH, HEIGHT = 370, 128  # of one panel, in the SVG's own units
+WIDTH, HEIGHT = 370, 120  # of one panel, in the SVG's own units
 LEFT, TOP, BOTTOM = 44, 26, 20  # room for the scale, the title, the steps
 
 
@@ -96,7 +96,7 @@ def strip(telemetry: Telemetry, parent: Telemetry | None = None, version: int = 
         f'<div data-v="{version}" data-step="{rows[-1]["step"]}">'
         f'<div style="display:grid;gap:2px 10px;'
         f'grid-template-columns:repeat(auto-fit,minmax(max(260px,30%),1fr))">{charts}</div>'
-        f'<div style="{_TEXT};min-height:1.4em;opacity:.75">{_newest(turns)}</div></div>'
+        f'<div style="{_TEXT};font-size:15px;min-height:1.4em;opacity:.75">{_newest(turns)}</div></div>'
     )
 
 
@@ -232,7 +232,7 @@ def _reading(value: float) -> str:
     return f"{value:.0e}"
 
 
-_TEXT = "font:16px/1.5 sans-serif"
+_TEXT = "font:16px/1.4 sans-serif"
 
 
 def board(sample: dict | None) -> str:
@@ -257,7 +257,7 @@ def board(sample: dict | None) -> str:
         )
     return (
         f'<div data-sample="{sample["step"]}" style="{_TEXT}">'
-        f'<div style="opacity:.75;font-size:14px">what G writes after {sample["step"]} steps; '
+        f'<div style="opacity:.75;font-size:13px">what G writes after {sample["step"]} steps; '
         f"number: D's probability of real; {_swatch(1)} this token looks real to D, "
         f"{_swatch(-1)} fake</div>"
         f'<div style="columns:2 480px;column-gap:16px">{"".join(lines)}</div></div>'
@@ -304,7 +304,7 @@ def status(
     elif notice:
         said = f'<b style="color:{colours.FINDING["tip"]}">⚑ {escape(notice)}</b>'
     return (
-        f'<div data-state="{state}" data-t="{t}" style="font:24px/1.4 sans-serif">'
+        f'<div data-state="{state}" data-t="{t}" style="font:24px/1.3 sans-serif">'
         f'<b style="color:{colour}">{sign} {state}</b> &ensp; step <b>{t}</b> &ensp; '
         f'{escape(phase)} &ensp; {rate:.0f} steps/s &ensp; <span style="font-size:18px">{said}'
         "</span></div>"

@@ -271,7 +271,7 @@ class Corpus:
         return self.report
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.report)}</pre>"
+        return f'<pre style="font-family:monospace">{html.escape(self.report)}</pre>'
 
 
 @dataclass(frozen=True)

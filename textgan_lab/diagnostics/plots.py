@@ -9,12 +9,20 @@ from . import colours
 
 
 def losses(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
-    """Draw both losses as they were optimised, nats where they are cross-entropies."""
-    ax = _axes(ax, telemetry, "loss", "loss")
+    """Draw both players' losses as they were optimised; a binary loss of D balances at 2 ln 2.
+
+    Before play, as long as the run has seen nothing else, the loss of the likelihood warm-up.
+    """
+    ax = _axes(ax, telemetry, "losses", "loss")
     frame = telemetry.frame()
+    if "d_loss" not in frame and "g_loss" not in frame:
+        _line(ax, frame, "mle_loss", colours.REAL, "likelihood warm-up, nats per token")
+        return _finish(ax)
     _line(ax, frame, "d_loss", colours.D, "D")
     _line(ax, frame, "g_loss", colours.G, "G")
-    _line(ax, frame, "mle_loss", colours.REAL, "likelihood warm-up (nats per token)")
+    start = next((e for e in telemetry.events if e["event"] == "start"), None)
+    if start and start["spec"]["loss"] in ("saturating", "non_saturating"):
+        ax.axhline(2 * np.log(2), color="0.6", lw=1, label="2 ln 2: D tells nothing apart")
     return _finish(ax)
 
 

@@ -137,7 +137,8 @@ class Trainer:
 
     def run(self, n: int) -> "Trainer":
         """Train for ``n`` steps under a progress line."""
-        progress, begin = Progress(n, self.phase), self.t
+        label = {"mle": "likelihood warm-up", "adversarial": "play"}[self.phase]
+        progress, begin = Progress(n, label), self.t
         for _ in self.steps(n):
             progress.update(self.t - begin)
         progress.close(self.t - begin, self._divergence() if self.diverged else "")
