@@ -89,14 +89,15 @@ def strip(telemetry: Telemetry, parent: Telemetry | None = None, version: int = 
     first, last = rows[0]["step"], max(rows[-1]["step"], rows[0]["step"] + 1)
     # steps count from 0 without a gap, so a step's number is its row's place
     old = parent.rows[first : last + 1] if parent else []
-    turns = [t for t in telemetry.turns if t.step >= first and t.source != "schedule"]
+    turns = [t for t in telemetry.turns if first <= t.step <= last and t.source != "schedule"]
     shown = [p for p in PANELS if any(c.column in row for c in p.curves for row in rows)]
     charts = "".join(_chart(p, rows, old, turns, first, last) for p in shown)
     return (
         f'<div data-v="{version}" data-step="{rows[-1]["step"]}">'
         f'<div style="display:grid;gap:2px 10px;'
         f'grid-template-columns:repeat(auto-fit,minmax(max(260px,30%),1fr))">{charts}</div>'
-        f'<div style="{_TEXT};font-size:15px;min-height:1.4em;opacity:.75">{_newest(turns)}</div></div>'
+        f'<div style="{_TEXT};font-size:15px;min-height:1.4em;opacity:.75">{_newest(turns)}</div>'
+        "</div>"
     )
 
 
@@ -196,8 +197,8 @@ def _axis(values: list[float], panel: Panel, rows) -> tuple[float, float, list[f
     if panel.log:
         stops = [k + math.log10(m) for k in range(math.floor(low), math.ceil(high) + 1)
                  for m in ((1, 2, 5) if high - low < 1.5 else (1,))]  # fmt: skip
-        low = max((s for s in stops if s <= low + 1e-9))
-        high = min((s for s in stops if s >= high - 1e-9))
+        low = max(s for s in stops if s <= low + 1e-9)
+        high = min(s for s in stops if s >= high - 1e-9)
         ticks = [s for s in stops if low <= s <= high]
         return low, high, ticks[:: math.ceil(len(ticks) / 5)]
     step = round_step((high - low) / 2)
@@ -242,7 +243,7 @@ def board(sample: dict | None) -> str:
     if "points" in sample:
         return _scatter(sample)
     scores = [abs(s) for sentence in sample["sentences"] for s in sentence["scores"]]
-    largest = max(scores, default=0.0) or 1.0
+    largest = max(filter(math.isfinite, scores), default=0.0) or 1.0
     lines = []
     for sentence in sample["sentences"]:
         tokens = "".join(
@@ -269,13 +270,15 @@ def _swatch(score: float) -> str:
 
 
 def _shade(score: float) -> str:
+    if math.isnan(score):
+        return "transparent"
     red, green, blue = (int((colours.REAL if score > 0 else colours.FAKE)[i : i + 2], 16)
                         for i in (1, 3, 5))  # fmt: skip
     return f"rgba({red},{green},{blue},{min(abs(score), 1.0) * 0.75:.2f})"
 
 
 def _scatter(sample: dict) -> str:
-    points = [p[:2] for p in sample["points"]]
+    points = [p[:2] for p in sample["points"] if all(map(math.isfinite, p[:2]))]
     size = max((abs(v) for p in points for v in p), default=1.0) * 1.1 or 1.0
     dots = "".join(
         f'<circle cx="{x / size:.3f}" cy="{-y / size:.3f}" r="0.03" fill="{colours.FAKE}"/>'

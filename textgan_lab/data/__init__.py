@@ -1,6 +1,7 @@
 """Corpora and laws: every kind of data that a GAN here can be trained on."""
 
-from .corpus import Audit, Corpus, Reading, text_file
+from .audit import Audit
+from .corpus import Corpus, Reading, text_file
 from .grammar import Grammar, GrammarError
 from .oracle import LSTMOracle
 from .sources import CORPORA, READERS, CorpusError, load_corpus, shipped

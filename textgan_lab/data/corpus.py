@@ -4,7 +4,6 @@ import hashlib
 import html
 import itertools
 import json
-import math
 import os
 import re
 from collections import Counter
@@ -17,13 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..metrics.ngrams import ngram_js
 from . import python_docs as documentation
+from .audit import Audit, audit
 from .law import EOS, PAD, SPECIALS, UNK
 from .sources import CORPORA, CorpusError, download, file_sha256, read_lines
 
 if TYPE_CHECKING:
-    import pandas
+    pass
 
 LEAST = 100  # usable sentences; below that no split is worth measuring on (ours)
 SPLITS = ("train", "validation", "test")
@@ -205,35 +204,9 @@ class Corpus:
         ids = getattr(self, split)
         return -log_p[ids[ids != PAD]].mean().item()
 
-    def audit(self, *, repeats: int = 8, seed: int = 0) -> "Audit":
-        """Return how the test split compares with train, by n-grams and shared sentences.
-
-        Distinct sentences are compared, ``size`` a side: halves of train drawn ``repeats`` times,
-        and as many draws of train against test. One law gives both the same divergence.
-        """
-        train, test = (
-            [_words(row) for row in ids.unique(dim=0).tolist()] for ids in (self.train, self.test)
-        )
-        size = min(len(train) // 2, len(test))
-        generator = torch.Generator().manual_seed(seed)
-        measured = {(pair, n): [] for pair in ("halves", "test") for n in (1, 2, 3)}
-        for _ in range(repeats):
-            order = torch.randperm(len(train), generator=generator).tolist()
-            first, second = (
-                [train[i] for i in part] for part in (order[:size], order[size : 2 * size])
-            )
-            held_out = [test[i] for i in torch.randperm(len(test), generator=generator)[:size]]
-            for n in (1, 2, 3):
-                measured["halves", n].append(_js(first, second, n))
-                measured["test", n].append(_js(first, held_out, n))
-        mean = {key: float(np.mean(values)) for key, values in measured.items()}
-        return Audit(
-            name=self.name,
-            size=size,
-            halves=tuple(mean["halves", n] for n in (1, 2, 3)),
-            test=tuple(mean["test", n] for n in (1, 2, 3)),
-            shared=len(set(map(tuple, train)) & set(map(tuple, test))),
-        )
+    def audit(self, *, repeats: int = 8, seed: int = 0) -> Audit:
+        """Return how the test split compares with train, by n-grams and shared sentences."""
+        return audit(self.name, self.train, self.test, repeats=repeats, seed=seed)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -272,63 +245,6 @@ class Corpus:
 
     def _repr_html_(self) -> str:
         return f'<pre style="font-family:monospace">{html.escape(self.report)}</pre>'
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Whether test is drawn like train: Jensen-Shannon divergences of n-grams, n = 1, 2, 3, nats.
-
-    ``halves`` compares train with itself, ``test`` compares train with test, ``size`` distinct
-    sentences a side; ``shared`` counts distinct sentences that stand in both.
-    """
-
-    LIMIT = 1.1  # test / halves at which a split counts as another text (ours)
-    FEWEST = 50  # sentences a side below which the ratio is mostly chance (ours)
-
-    name: str
-    size: int
-    halves: tuple[float, ...]
-    test: tuple[float, ...]
-    shared: int
-
-    @property
-    def ratios(self) -> tuple[float, ...]:
-        """Test over halves, per n: 1 for one law, larger for two."""
-        pairs = zip(self.test, self.halves, strict=True)
-        return tuple(t / h if h else (math.inf if t else 1.0) for t, h in pairs)
-
-    @property
-    def verdict(self) -> str:
-        """One of "same law", "another law", "leaked", "cannot tell"."""
-        if self.shared:
-            return "leaked"
-        if self.size < self.FEWEST:
-            return "cannot tell"
-        # NaN (no sentence that long) is above nothing
-        return "another law" if any(r > self.LIMIT for r in self.ratios) else "same law"
-
-    def frame(self) -> "pandas.DataFrame":
-        """Return one row per n: both divergences in nats, and their ratio."""
-        import pandas
-
-        columns = {"n": [1, 2, 3], "halves": self.halves, "test": self.test, "ratio": self.ratios}
-        return pandas.DataFrame(columns).set_index("n")
-
-    def __repr__(self) -> str:
-        why = {
-            "leaked": f"{self.shared:,} test sentences stand in train too",
-            "cannot tell": f"{self.size} sentences a side; {self.FEWEST} are needed",
-            "another law": f"a ratio above {self.LIMIT}: scores on test say little about train",
-            "same law": f"no ratio above {self.LIMIT}, no shared sentence",
-        }[self.verdict]
-        rows = zip((1, 2, 3), self.halves, self.test, self.ratios, strict=True)
-        table = [f"  {n}  {h:12.4f}  {t:12.4f}  {r:5.2f}" for n, h, t, r in rows]
-        return "\n".join([
-            f"Audit of {self.name!r}: {self.verdict} ({why})",
-            f"  n-gram JS in nats, {self.size:,} distinct sentences a side",
-            "  n  train halves  train - test  ratio",
-            *table,
-        ])  # fmt: skip
 
 
 def _whole(name: str, value: int, least: int) -> None:
@@ -422,17 +338,6 @@ def _split(
                 f"sentences are kept together, so give more different ones"
             )
     return splits
-
-
-def _words(row: list[int]) -> list[int]:
-    """Return a row's ids as far as its <eos>, which is a word of the sentence."""
-    return row[: row.index(EOS) + 1]
-
-
-def _js(a: list[list[int]], b: list[list[int]], n: int) -> float:
-    """Return the n-gram divergence, NaN where all sentences are too short to have one."""
-    long_enough = all(any(len(sentence) >= n for sentence in side) for side in (a, b))
-    return ngram_js(a, b, n) if long_enough else float("nan")
 
 
 def text_file(

@@ -7,7 +7,6 @@ and its noise has a stream of its own, so that it then changes nothing, bit for 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..catalogue import Catalogue
@@ -61,7 +60,10 @@ class Remedy:
 
 def simplex(x: Tensor, vocab_size: int | None) -> Tensor:
     """Return ids as one-hot simplex points [batch, time, vocab]; anything else as it is."""
-    return x if x.is_floating_point() else F.one_hot(x, vocab_size).float()
+    if x.is_floating_point():
+        return x
+    points = torch.zeros(*x.shape, vocab_size, device=x.device)  # F.one_hot reads x on the host
+    return points.scatter_(-1, x[..., None], 1.0)
 
 
 @REMEDIES.register("input_noise")

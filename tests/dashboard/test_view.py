@@ -1,0 +1,229 @@
+"""What the lab shows, read back from its HTML; expected places and ticks are worked by hand."""
+
+import math
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from textgan_lab.dashboard import view
+from textgan_lab.diagnostics import colours
+from textgan_lab.knobs import Turn
+from textgan_lab.telemetry import Telemetry
+
+# one panel: 370 x 120, of which the curves have x from 44 to 362 and y from 26 to 100
+X0, X1, Y0, Y1 = 44, 362, 26, 100
+
+
+def record(n=11, turns=(), **columns):
+    """n steps; a column is a list of values or a function of the step."""
+    telemetry = Telemetry()
+    for step in range(n):
+        values = {k: c(step) if callable(c) else c[step] for k, c in columns.items()}
+        telemetry.rows.append({"step": step, "phase": "adversarial", **values})
+    telemetry.turns.extend(turns)
+    return telemetry
+
+
+def charts(html):
+    """The SVG elements of a strip, by title; parsing them also proves them well formed."""
+    root = ElementTree.fromstring(html)
+    return {svg.find("text/tspan").text: svg for svg in root.iter("svg")}
+
+
+def line(svg, colour):
+    (found,) = (p for p in svg.iter("polyline") if p.get("stroke") == colour)
+    return [tuple(map(float, point.split(","))) for point in found.get("points").split()]
+
+
+def ticks(svg):
+    return [text.text for text in svg.findall("text") if text.get("text-anchor") == "end"][:-1]
+
+
+def test_a_curve_lies_where_its_values_are():
+    svg = charts(view.strip(record(d_accuracy=lambda t: t / 10)))["D's accuracy"]
+    points = line(svg, colours.D)
+    assert points[0] == (X0, Y1)
+    assert points[5] == ((X0 + X1) / 2, (Y0 + Y1) / 2)
+    assert points[10] == (X1, Y0)
+
+
+def test_turns_are_marked_where_they_were_made_and_scheduled_ones_are_not():
+    turns = [
+        Turn(5, "d_lr", 1e-3, 2e-3, "slider"),
+        Turn(10, "d_lr", 2e-3, 3e-4, "slider"),
+        Turn(7, "g_lr", 1e-3, 2e-3, "schedule"),
+        Turn(11, "d_noise", 0, 1, "slider"),  # its row has not come over yet
+    ]
+    html = view.strip(record(turns=turns, d_loss=lambda t: t))
+    (svg,) = charts(html).values()
+    marks = [mark.get("x1") for mark in svg.iter("line") if mark.get("stroke") == colours.TURN]
+    assert marks == ["203", "362"]  # (44 + 362) / 2, and the right end
+    assert "step 10: <b>d_lr</b> 0.001 → 3e-4" in html
+    assert "g_lr" not in html
+
+
+def test_a_slider_s_way_is_said_as_one_move_and_only_the_last_four_are():
+    way = [Turn(i, "d_noise", i / 10, (i + 1) / 10, "slider") for i in range(5)]
+    others = [Turn(5 + i, name, 0, 1, "user") for i, name in enumerate("abcd")]
+    four = view.strip(record(turns=[*way, *others[:3]], d_loss=lambda t: t))
+    assert "step 4: <b>d_noise</b> 0 → 0.5<" in four
+    assert "d_noise" not in view.strip(record(turns=[*way, *others], d_loss=lambda t: t))
+
+
+def test_only_the_newest_steps_are_on_show():
+    telemetry = record(n=1000, d_loss=lambda t: t)
+    (svg,) = charts(view.strip(telemetry)).values()
+    said = [text.text for text in svg.findall("text")]
+    assert "600" in said
+    assert "step 999" in said
+
+
+def test_a_long_curve_is_thinned_keeps_its_newest_point_and_does_not_flicker():
+    telemetry = record(n=300, d_loss=math.sin)
+
+    def shown():
+        points = view._points(telemetry.rows[-200:], "d_loss", log=False)
+        return dict(points)
+
+    before = shown()
+    assert len(before) <= view.POINTS + 1
+    assert before[299] == math.sin(299)
+    telemetry.rows.append({"step": 300, "d_loss": math.sin(300)})
+    after = shown()
+    kept = {t for t in before if 101 <= t < 299}
+    assert kept == {t for t in after if t < 299}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_leaves_a_gap(value):
+    telemetry = record(n=4, d_loss=[1.0, value, 2.0, value], d_grad_norm=[1.0, 0.0, value, 10.0])
+    shown = charts(view.strip(telemetry))
+    assert len(line(shown["losses"], colours.D)) == 2
+    assert len(line(shown["gradient norms"], colours.D)) == 2, "0 has no place on a log axis"
+    nothing = charts(view.strip(record(n=4, d_loss=lambda t: value)))
+    assert not list(nothing["losses"].iter("polyline"))
+
+
+def test_nothing_recorded_yet_and_a_single_step():
+    assert "no step taken yet" in view.strip(Telemetry())
+    (svg,) = charts(view.strip(record(n=1, d_loss=[0.7]))).values()
+    assert line(svg, colours.D)[0][0] == X0
+
+
+def test_the_version_of_the_knobs_is_on_the_frame():
+    assert ElementTree.fromstring(view.strip(record(d_loss=lambda t: t), version=17)).get(
+        "data-v"
+    ) == "17"  # fmt: skip
+
+
+def test_the_parent_is_drawn_in_grey_over_the_same_steps():
+    parent = record(n=500, d_accuracy=lambda t: 1.0)
+    child = record(n=450, d_accuracy=lambda t: 0.0)
+    svg = charts(view.strip(child, parent))["D's accuracy"]
+    grey = line(svg, colours.PARENT)
+    assert grey[0] == (pytest.approx(X0, abs=2), Y0)
+    assert grey[-1] == (X1, Y0), "up to the child's newest step, though it went on to 499"
+    assert {y for _, y in line(svg, colours.D)} == {Y1}
+
+
+def test_the_parent_s_range_counts():
+    (svg,) = charts(view.strip(record(d_loss=lambda t: 1 + t), record(d_loss=lambda t: 19))).values()
+    assert ticks(svg) == ["0", "5", "10", "15", "20"]
+
+
+@pytest.mark.parametrize(
+    "column, values, expected",
+    [
+        # 0.3 .. 4.6 spans 4.3: steps of 2, from 0 to 6
+        ("d_loss", [0.3, 4.6], ["0", "2", "4", "6"]),
+        ("d_loss", [-3.0, 1.0], ["-4", "-2", "0", "2"]),
+        ("d_loss", [0.7, 0.7], ["0", "0.5", "1", "1.5"]),  # flat: half up, half down
+        ("d_loss", [1200.0, 1300.0], ["1200", "1250", "1300"]),
+        ("d_accuracy", [0.4, 0.6], ["0", "0.5", "1"]),
+        ("js", [0.4, 0.6], ["0", "0.2", "0.4", "0.6"]),
+        ("d_grad_norm", [0.003, 20.0], ["0.001", "0.01", "0.1", "1", "10", "100"][::2]),
+        ("d_grad_norm", [0.3, 3.0], ["0.2", "0.5", "1", "2", "5"]),
+    ],
+)
+def test_ticks_are_round(column, values, expected):
+    (svg,) = charts(view.strip(record(n=2, **{column: values}))).values()
+    assert ticks(svg) == expected
+
+
+def test_the_outermost_hundredth_does_not_flatten_the_rest():
+    spike = [1.0] * 150 + [1e6] + [2.0] * 149
+    (svg,) = charts(view.strip(record(n=300, d_loss=spike))).values()
+    assert ticks(svg)[-1] == "2"
+
+
+def test_modes_go_from_0_to_their_number():
+    names = {f"mode.{name}": [0.1] * 3 for name in ("a", "b", "c", "d", "e", "f", "none")}
+    svg = charts(view.strip(record(n=3, modes=[1.0, 3.0, 6.0], **names)))["modes present"]
+    assert ticks(svg) == ["0", "2", "4", "6"]
+    assert [y for _, y in line(svg, colours.FAKE)][1:] == [(Y0 + Y1) / 2, Y0]
+    assert svg.findall("text/tspan")[1].text.endswith("G writes 6")
+
+
+def sentence(tokens, scores, p=0.25):
+    return {"tokens": tokens, "scores": scores, "p_real": p}
+
+
+def test_tokens_are_escaped_and_coloured_by_score():
+    html = view.board({"step": 3, "sentences": [
+        sentence(["<script>alert(1)</script>", "&", "<eos>"], [2.0, -1.0, 5.0])]})  # fmt: skip
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;</span>" in html
+    assert "&amp;</span>" in html
+    assert "eos" not in html
+    assert "0.25" in html
+    # REAL is #009E73, FAKE #CC79A7; the largest score is 5, full colour 0.75
+    shades = re.findall(r'rgba\([^)]*\)(?=;padding:1px)', html)
+    assert shades == ["rgba(0,158,115,0.30)", "rgba(204,121,167,0.15)"]
+
+
+def test_everything_a_person_may_name_is_escaped():
+    bad = "<img src=x>"
+    assert bad not in view.status("paused", 3, "adversarial", 1.0, notice=bad)
+    assert bad not in view.status("failed", 3, "adversarial", 1.0, error=bad)
+    turns = [Turn(1, bad, 0, 1, "user")]
+    assert bad not in view.strip(record(turns=turns, d_loss=lambda t: t))
+
+
+def test_scores_that_are_not_finite_colour_nothing_else():
+    html = view.board({"step": 0, "sentences": [
+        sentence(["a", "b", "c"], [math.nan, math.inf, 1.0], math.nan)]})  # fmt: skip
+    assert re.findall(r"background:([^;]*);padding:1px", html) == [
+        "transparent", "rgba(0,158,115,0.75)", "rgba(0,158,115,0.75)",
+    ]  # fmt: skip
+
+
+def test_points_are_scattered_and_no_sample_is_nothing():
+    html = view.board({"step": 1, "points": [[1.0, 2.0], [math.nan, 0.0], [-2.0, 0.0]]})
+    dots = [(d.get("cx"), d.get("cy")) for d in ElementTree.fromstring(html).iter("circle")]
+    assert dots == [("0.455", "-0.909"), ("-0.909", "0.000")]  # the largest, 2, stands at 1 / 1.1
+    assert view.board(None) == ""
+
+
+def test_each_state_has_its_sign_and_only_failed_looks_like_an_error():
+    signs = [sign for sign, _ in view.SIGNS.values()]
+    assert len(set(signs)) == len(signs)
+    red = colours.FINDING["issue"]
+    for state in view.SIGNS:
+        assert (red in view.status(state, 5, "adversarial", 31.4)) == (state == "failed")
+    assert "31 steps/s" in view.status("running", 5, "mle", 31.4)
+
+
+@pytest.mark.parametrize(
+    "most, step", [(1, 1), (0.999, 0.5), (4.99, 2), (5, 5), (0.35, 0.2), (0.012, 0.01), (700, 500)]
+)
+def test_round_steps(most, step):
+    assert view.round_step(most) == pytest.approx(step, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(0, "0"), (-0.0, "0"), (3.3e-4, "3.3e-4"), (0.99999, "0.99999"), (1e-6, "1e-6"), (12345, "1.23e4")],
+)
+def test_numbers_as_a_person_writes_them(value, text):
+    assert view.number(value) == text
