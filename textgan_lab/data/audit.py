@@ -1,4 +1,4 @@
-"""Audit of a split: is the test text drawn like the training text?"""
+"""Whether a split is honest: is the test text drawn like the training text."""
 
 import math
 from dataclasses import dataclass

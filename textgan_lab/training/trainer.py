@@ -360,7 +360,12 @@ class Trainer:
         return {"step": self.t, "sentences": sentences}
 
     def sample(self, n: int, temperature: float = 1.0) -> list[str]:
-        """Return n sentences that the generator writes now; nothing that trains is touched."""
+        """Return n sentences that the generator writes now; nothing that trains is touched.
+
+        Raises TypeError when the data are points: ``generator.sample`` gives those.
+        """
+        if self.data.kind != "text":
+            raise TypeError(f"{self.data.name!r} is no text; for points: trainer.generator.sample")
         ids = self.generator.sample(n, self._private("display"), temperature)
         return self.data.decode(ids.cpu())
 
