@@ -31,7 +31,7 @@ def chi_square(counts, expected):
 
 
 def strings(words, length, eos):
-    """Return every string a generator can write, ids [n, length]: cut ones too where there is <eos>.
+    """Return every string a generator can write, ids [n, length], cut ones included.
 
     With three words and length 3 that is 27 without <eos>, and 1 + 3 + 9 + 27 = 40 with it.
     """
@@ -47,8 +47,9 @@ def strings(words, length, eos):
 class TinyLanguage:
     """Every string of a few words, with an arbitrary but fixed law over those that data may hold.
 
-    With ``eos`` the data's sentences all end, so they are the strings with an <eos>; a generator can
-    also write the cut ones. A sentence's mode is its first word; the empty sentence has none.
+    With ``eos`` the data's sentences all end, so they are the strings with an <eos>; a
+    generator can also write the cut ones. A sentence's mode is its first word; the empty one has
+    none.
     """
 
     kind = "text"

@@ -32,21 +32,22 @@ REPORTER = """\
 import json, os, threading, time
 
 def report():
-    while True:
+    while reporting:
         if "lab" in globals():
-            trainer = lab.trainer
+            trainer, threads = lab.trainer, [thread.name for thread in threading.enumerate()]
+            snapshot, turns = trainer.knobs.read(), list(trainer.telemetry.turns)
             said = {
                 "t": trainer.t, "state": lab.state, "arrived": list(lab.arrived), "note": note,
-                "turns": [[turn.step, turn.name, turn.new] for turn in list(trainer.telemetry.turns)],
-                "knobs": dict(trainer.knobs.read().values), "version": trainer.knobs.read().version,
-                "lab": id(lab), "threads": sorted(thread.name for thread in threading.enumerate()),
+                "turns": [[turn.step, turn.name, turn.new] for turn in turns],
+                "knobs": dict(snapshot.values), "version": snapshot.version,
+                "lab": id(lab), "threads": sorted(threads),
             }
             with open("said.tmp", "w") as file:
                 json.dump(said, file)
             os.replace("said.tmp", "said.json")
         time.sleep(0.05)
 
-note = None
+note, reporting = None, True
 threading.Thread(target=report, daemon=True).start()"""
 ERRAND = 'exec(open("errand.py").read())'  # what a test wants done in the kernel
 

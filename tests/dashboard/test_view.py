@@ -128,7 +128,8 @@ def test_the_parent_is_drawn_in_grey_over_the_same_steps():
 
 
 def test_the_parent_s_range_counts():
-    (svg,) = charts(view.strip(record(d_loss=lambda t: 1 + t), record(d_loss=lambda t: 19))).values()
+    child, parent = record(d_loss=lambda t: 1 + t), record(d_loss=lambda t: 19)
+    (svg,) = charts(view.strip(child, parent)).values()
     assert ticks(svg) == ["0", "5", "10", "15", "20"]
 
 
@@ -178,7 +179,7 @@ def test_tokens_are_escaped_and_coloured_by_score():
     assert "eos" not in html
     assert "0.25" in html
     # REAL is #009E73, FAKE #CC79A7; the largest score is 5, full colour 0.75
-    shades = re.findall(r'rgba\([^)]*\)(?=;padding:1px)', html)
+    shades = re.findall(r"rgba\([^)]*\)(?=;padding:1px)", html)
     assert shades == ["rgba(0,158,115,0.30)", "rgba(204,121,167,0.15)"]
 
 
@@ -199,9 +200,9 @@ def test_scores_that_are_not_finite_colour_nothing_else():
 
 
 def test_points_are_scattered_and_no_sample_is_nothing():
-    html = view.board({"step": 1, "points": [[1.0, 2.0], [math.nan, 0.0], [-2.0, 0.0]]})
+    html = view.board({"step": 1, "points": [[1.0, 2.0], [math.nan, 0.0], [-2.0, 1.0]]})
     dots = [(d.get("cx"), d.get("cy")) for d in ElementTree.fromstring(html).iter("circle")]
-    assert dots == [("0.455", "-0.909"), ("-0.909", "0.000")]  # the largest, 2, stands at 1 / 1.1
+    assert dots == [("0.455", "-0.909"), ("-0.909", "-0.455")]  # the largest, 2, stands at 1 / 1.1
     assert view.board(None) == ""
 
 
@@ -223,7 +224,7 @@ def test_round_steps(most, step):
 
 @pytest.mark.parametrize(
     "value, text",
-    [(0, "0"), (-0.0, "0"), (3.3e-4, "3.3e-4"), (0.99999, "0.99999"), (1e-6, "1e-6"), (12345, "1.23e4")],
+    [(0, "0"), (-0.0, "0"), (3.3e-4, "3.3e-4"), (0.99999, "0.99999"), (12345, "1.23e4")],
 )
 def test_numbers_as_a_person_writes_them(value, text):
     assert view.number(value) == text

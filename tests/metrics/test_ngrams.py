@@ -10,7 +10,7 @@ CATS = [["the", "cat", "sat"], ["the", "cat", "ran"]]
 
 
 def test_distinct_by_hand():
-    # unigrams: the cat sat the cat ran -> 4 of 6; bigrams: the-cat twice, cat-sat, cat-ran -> 3 of 4
+    # unigrams: the cat sat the cat ran, 4 of 6; bigrams: the-cat twice, cat-sat, cat-ran, 3 of 4
     assert distinct(CATS, 1) == 4 / 6
     assert distinct(CATS, 2) == 3 / 4
     assert distinct(CATS, 3) == 1.0

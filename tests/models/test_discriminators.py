@@ -12,7 +12,7 @@ TEXT = [name for name, part in DISCRIMINATORS.items() if part.kind == "text"]
 PER_TOKEN = [name for name in TEXT if DISCRIMINATORS[name].per_token]
 LANGUAGES = {
     "short": TinyLanguage(eos=True),  # shorter than the widest filter of the text CNN
-    "long": TinyLanguage(words=6, length=9, pool=5),
+    "long": TinyLanguage(words=2, length=9, pool=5),
 }
 
 

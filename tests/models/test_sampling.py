@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 N = 20_000
 
 
-@pytest.mark.parametrize("vocab", [3, 64, 128, 129, 192, 200, 700])  # one level up to 2 blocks of 64
+@pytest.mark.parametrize("vocab", [3, 64, 128, 129, 192, 200, 700])  # one level up to 128
 @pytest.mark.parametrize("scale", [0.0, 1.0, 4.0])
 def test_draws_follow_the_softmax(vocab, scale):
     logits = scale * torch.randn(vocab, generator=seeded(vocab))
@@ -37,8 +37,9 @@ def test_a_token_of_probability_zero_is_never_drawn(vocab):
     possible[vocab // 2] = True
     possible[:2] = possible[-3:] = False
     logits = torch.zeros(vocab).masked_fill(~possible, IMPOSSIBLE)
-    edges = torch.tensor([0.0, 2**-24, 0.5, 1 - 2**-24])
-    u = torch.cat([torch.rand(2, 20_000, generator=seeded(1)), torch.cartesian_prod(edges, edges).T], 1)
+    edges = torch.tensor([0.0, 2**-24, 0.5, 1 - 2**-24, 1.0])  # 1: u * total may round to total
+    corners = torch.cartesian_prod(edges, edges).T
+    u = torch.cat([torch.rand(2, 20_000, generator=seeded(1)), corners], 1)
     ids = draw(logits.expand(u.shape[1], vocab), u)
     assert possible[ids].all()
     assert len(ids.unique()) == possible.sum()

@@ -32,11 +32,11 @@ def language(eos=False):
 def players(discriminator="cnn", eos=False):
     """A tiny generator and a frozen D with opinions strong enough to matter."""
     data = language(eos)
-    sizes = {"cnn": {"embedding": 4, "filters": 4, "hidden": 6}, "lstm": {"embedding": 4, "hidden": 6}}
+    sizes = {"embedding": 4, "hidden": 6}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         g = GENERATORS.make("lstm", {"embedding": 3, "hidden": 4}, data=data).double()
-        d = DISCRIMINATORS.make(discriminator, sizes[discriminator], data=data).double()
+        d = DISCRIMINATORS.make(discriminator, sizes, data=data).double()
     with torch.no_grad():
         for p in g.parameters():
             p.mul_(2)
@@ -159,7 +159,7 @@ def test_the_value_is_the_objective(case, eos):
     assert values.std() > 0
 
 
-# --- score functions, exactly ----------------------------------------------------------------------
+# --- score functions, exactly --------------------------------------------------------------------
 
 
 def expected_gradient(estimator, g, d, loss, data):
@@ -277,22 +277,26 @@ def test_what_does_not_fit_is_refused_with_advice():
         ESTIMATORS.make("reinforce", {"baseline_decay": 2})
     with pytest.raises(ValueError, match="discount -0.1: expected 0 to 1"):
         ESTIMATORS.make("dense_reinforce", {"discount": -0.1})
-    with pytest.raises(ValueError, match="needs a binary loss, and 'wasserstein' is none.*reward='loss'"):
+    with pytest.raises(ValueError, match="binary loss, and 'wasserstein' is none.*reward='loss'"):
         ESTIMATORS.make("reinforce").check(LOSSES["wasserstein"])
     ESTIMATORS.make("reinforce", {"reward": "loss"}).check(LOSSES["wasserstein"])
 
 
-# --- points ----------------------------------------------------------------------------------------
+# --- points --------------------------------------------------------------------------------------
 
 
 def test_pathwise_has_the_gradient_of_the_integral_over_its_noise():
-    """One latent number, so that the expectation is an integral: the trapezoid rule is exact enough."""
+    """One latent number makes the expectation an integral; the trapezoid rule is exact enough."""
     data = type("Line", (), {"dim": 2})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         g = MLPGenerator(data, latent=1, hidden=8).double()
         d = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1), nn.Flatten(0)).double()
-    g.play = lambda n, noise: Rollout(g.net(torch.randn(n, 1, generator=noise, dtype=torch.float64)))
+
+    def play(n, noise):
+        return Rollout(g.net(torch.randn(n, 1, generator=noise, dtype=torch.float64)))
+
+    g.play = play
     z = torch.linspace(-9, 9, 40_001, dtype=torch.float64)
     weight = torch.exp(-z * z / 2)
     loss = LOSSES["non_saturating"]

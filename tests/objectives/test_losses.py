@@ -145,7 +145,8 @@ def test_a_mean_over_counted_values_by_hand():
 def test_padded_positions_count_nowhere(name):
     g = seeded(2)
     real, fake = (torch.randn(6, 5, generator=g).requires_grad_() for _ in range(2))
-    real_mask, fake_mask = (torch.arange(5) < torch.randint(1, 5, (6, 1), generator=g) for _ in "ab")
+    lengths = (torch.randint(1, 5, (6, 1), generator=g) for _ in range(2))
+    real_mask, fake_mask = (torch.arange(5) < n for n in lengths)
     loss = LOSSES[name]
     d, judged = loss.d(real, fake, real_mask, fake_mask), loss.g(fake, fake_mask)
     assert (slope(d, real)[~real_mask] == 0).all() and (slope(d, fake)[~fake_mask] == 0).all()

@@ -15,7 +15,7 @@ from textgan_lab.objectives.remedies import Play, simplex
 from textgan_lab.training import Spec, Trainer
 
 torch.set_num_threads(1)
-ON = {"input_noise": {"std": 0.3}, "label_smoothing": {"epsilon": 0.1}}  # the rest are on by default
+ON = {"input_noise": {"std": 0.3}, "label_smoothing": {"epsilon": 0.1}}  # the others are on
 
 
 def play_of(d, real, fake, *, mask=None, vocab_size=None, seed=0):
@@ -39,7 +39,7 @@ def kinds():
     return [(name, kind) for name, remedy in REMEDIES.items() for kind in remedy.kinds]
 
 
-# --- over the whole catalogue ----------------------------------------------------------------------
+# --- over the whole catalogue --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name, kind", kinds())
@@ -64,7 +64,7 @@ def test_a_remedy_that_is_on_changes_the_run(name, kind):
 
 @pytest.mark.parametrize("name, kind", kinds())
 def test_while_turned_off_it_draws_nothing_and_the_other_streams_never_notice(name, kind):
-    """Off from step 3 to 6: its noise waits, and what D and G read of data and noise is the same."""
+    """Off from step 3 to 6 its noise waits; what D and G draw of data and noise is the same."""
     knob = REMEDIES.make(name, ON.get(name, {})).knob
     schedule = Schedule([[3, knob.name, 0.0], [7, knob.name, knob.default or 0.1]])
     t = trainer({name: ON.get(name, {})}, kind=kind, schedule=schedule)
@@ -87,7 +87,9 @@ def test_twenty_steps_without_nan_over_the_whole_slider(name, kind):
         t = trainer({name: ON.get(name, {})}, kind=kind, knobs={remedy.knob.name: strength})
         list(t.steps(20))
         assert weights(t).isfinite().all() and not t.diverged and t.t == 20
-        assert all(math.isfinite(v) for row in t.telemetry.rows for k, v in row.items() if k != "phase")
+        assert all(
+            math.isfinite(v) for row in t.telemetry.rows for k, v in row.items() if k != "phase"
+        )
 
 
 @pytest.mark.parametrize("name, kind", kinds())
@@ -116,7 +118,7 @@ def test_a_strength_is_a_knob_with_zero_in_range_and_a_meaning(name):
         trainer({name: {}}, kind=kind).knobs.set({knob.name: -1.0})
 
 
-# --- gradient penalty ------------------------------------------------------------------------------
+# --- gradient penalty ----------------------------------------------------------------------------
 
 
 class Bowl(nn.Module):
@@ -159,7 +161,7 @@ def test_the_gradient_penalty_against_finite_differences(shape, per_token):
 
 
 def test_the_slopes_norm_runs_over_time_and_vocabulary_jointly():
-    """A linear D with slope 1/2 at each of 4 coordinates (2 tokens x 2 words): norm 1, penalty 0."""
+    """A linear D with slope 1/2 at each of 4 coordinates, 2 tokens x 2 words: norm 1."""
     d = lambda x: x.flatten(1).sum(1) / 2  # noqa: E731
     x = torch.rand(3, 2, 2, generator=seeded(), dtype=torch.float64)
     penalty = REMEDIES.make("gradient_penalty")
@@ -203,7 +205,7 @@ def test_the_penalty_moves_ds_slope_towards_one():
         assert term.item() == pytest.approx((scale - 1) ** 2)
 
 
-# --- label smoothing, entropy, noise ---------------------------------------------------------------
+# --- label smoothing, entropy, noise -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.5])
@@ -227,7 +229,7 @@ def test_label_smoothing_counts_no_padding():
 
 
 def test_the_entropy_bonus_by_hand():
-    """Positions with entropies ln 2, ln 4 and, after <eos>, one that does not count; mean 1.5 ln 2."""
+    """Entropies ln 2, ln 4 and, after <eos>, one that does not count: mean 1.5 ln 2."""
     log_p = torch.full((1, 3, 7), -1e9, dtype=torch.float64)
     log_p[0, 0, 4:6] = math.log(1 / 2)
     log_p[0, 1, 2:6] = math.log(1 / 4)

@@ -49,10 +49,10 @@ def assert_same(a, b):
         assert torch.equal(stream.get_state(), b.streams[name].get_state()), name
 
 
-# --- resume ----------------------------------------------------------------------------------------
+# --- resume --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("k", [0, 2, 4, 7, 13])  # in and after the warm-up, on and off a measurement
+@pytest.mark.parametrize("k", [0, 2, 4, 7, 13])  # in the warm-up and after; measured or not
 def test_saved_and_resumed_equals_never_stopped(k, tmp_path):
     path = turned_run(build(), k).save(tmp_path / "deep" / "run.ckpt")
     resumed = Trainer.resume(path, data=TinyLanguage(eos=True))
@@ -155,7 +155,7 @@ def test_killed_while_writing_the_old_checkpoint_is_whole(tmp_path):
     pytest.fail("no kill of five fell into a write: the test has shown nothing")
 
 
-# --- damage ----------------------------------------------------------------------------------------
+# --- damage --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ def test_no_code_in_a_file_is_run(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-# --- rewinding and branching -----------------------------------------------------------------------
+# --- rewinding and branching ---------------------------------------------------------------------
 
 
 def test_rewound_and_trained_again_equals_the_first_time():

@@ -125,8 +125,22 @@ def test_the_baseline_and_the_moments_stay_finite_when_g_is_spoilt():
 def test_a_step_size_that_explodes_is_caught():
     trainer = build(knobs={"g_lr": 10.0, "d_lr": 10.0}, loss="wasserstein", d_optimiser="sgd")
     trainer.knobs.set(d_momentum=0.9999)
-    list(trainer.steps(400))
+    list(trainer.steps(60))
     assert all(x.isfinite().all() for x in (trainer._g.flat, trainer._d.flat))
+
+
+def test_looking_does_not_change_where_a_run_stops():
+    stopped = []
+    for look in (False, True):
+        trainer = build()
+        for step in trainer.steps(100):
+            if step.t == 3:
+                spoil(trainer, "d")
+            if look:
+                _ = step.values
+        stopped.append((trainer.t, trainer.telemetry.lines("telemetry")))
+        stopped[-1] += (trainer.telemetry.lines("events"),)
+    assert stopped[0] == stopped[1] and stopped[0][0] == 10
 
 
 def test_run_says_what_happened(capfd):

@@ -1,10 +1,12 @@
 """A step reads nothing back from the device: turns, noise and refusals included.
 
 Two proofs without a GPU: every read of a tensor's value by the host is an
-``aten._local_scalar_dense``, which is counted; and fake tensors have no values to read.
+``aten._local_scalar_dense``, which is counted; and fake tensors have no values to read. With one,
+torch itself refuses to wait.
 """
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from textgan_lab.models import DISCRIMINATORS, GENERATORS
 from textgan_lab.objectives import ESTIMATORS, LOSSES, REMEDIES
 from textgan_lab.objectives.losses import NonSaturating
 from textgan_lab.training import OPTIMISERS, Spec, Trainer
+from textgan_lab.training.spec import chosen
 
 torch.set_num_threads(1)
 PIECES = {"text": TinyLanguage, "points": TwoClouds}
@@ -63,8 +66,8 @@ COMBINATIONS = list(combinations())
 
 
 def name(spec):
-    return f"{next(iter(spec.estimator), '') if isinstance(spec.estimator, dict) else spec.estimator}-" \
-        f"{spec.discriminator}-{spec.loss}-{spec.d_optimiser}"  # fmt: skip
+    estimator, _ = chosen(spec.estimator)
+    return f"{estimator}-{spec.discriminator}-{spec.loss}-{spec.d_optimiser}"
 
 
 def steps_with_turns(trainer, step):
@@ -119,7 +122,7 @@ def test_a_step_runs_on_tensors_without_values(spec, monkeypatch):
         assert trainer.t == 6
 
 
-# --- the proofs themselves -------------------------------------------------------------------------
+# --- the proofs themselves -----------------------------------------------------------------------
 
 
 def prying(s):
@@ -146,3 +149,55 @@ def test_fakes_refuse_a_read(monkeypatch):
         trainer = Trainer(spec, data=data)
         for _ in range(3):
             trainer._step()
+
+
+# --- on a GPU ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_waiting():
+    """Let every wait for the GPU raise, once armed."""
+    yield lambda: torch.cuda.set_sync_debug_mode("error")
+    torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("spec", COMBINATIONS, ids=name)
+def test_no_step_waits_for_the_gpu(spec, no_waiting):
+    trainer = Trainer(spec.model_copy(update={"device": "cuda"}), data=PIECES[spec.data]())
+    steps = trainer.steps()
+    for _ in range(spec.mle_steps + 1):  # libraries are loaded at first use
+        next(steps)
+    no_waiting()
+    steps_with_turns(trainer, lambda: next(steps))
+    torch.cuda.set_sync_debug_mode("default")
+    steps.close()
+    numbers = [v for row in trainer.telemetry.rows for k, v in row.items() if k != "phase"]
+    assert len(trainer.telemetry.rows) == spec.mle_steps + 7
+    assert all(math.isfinite(v) for v in numbers) and not trainer.diverged
+
+
+@pytest.mark.gpu
+def test_torch_notices_a_wait_for_the_gpu(no_waiting):
+    x = torch.ones(3, device="cuda")
+    no_waiting()
+    with pytest.raises(RuntimeError, match="synchroniz"):
+        x.sum().item()
+
+
+@pytest.mark.gpu
+def test_a_gpu_learns_what_a_cpu_learns():
+    """Other random numbers, the same language: the warm-up reaches its law on both."""
+    data, reached = TinyLanguage(eos=True, pool=4000), {}
+    for device in ("cpu", "cuda"):
+        spec = Spec(
+            data="given", mle_steps=200, batch_size=64, probe_every=0, device=device,
+            discriminator="lstm", estimator="dense_reinforce", loss="saturating",
+        )  # fmt: skip
+        trainer = Trainer(spec, data=data).warm_up()
+        q = trainer.generator.log_prob(data.sentences.to(device)).detach().cpu()
+        reached[device] = (data.log_p.exp() * (data.log_p - q)).sum().item()  # KL(p, q), exact
+        list(trainer.steps(20))
+        assert not trainer.diverged
+        assert trainer.telemetry.rows[-1]["d_loss"] == pytest.approx(2 * math.log(2), abs=0.3)
+    assert max(reached.values()) < 0.05, reached

@@ -1,4 +1,4 @@
-"""Optimisers against torch's own, and against plain sums where torch's are wrong once betas turn."""
+"""Optimisers against torch's own, and against plain sums where torch's go wrong."""
 
 import math
 
@@ -107,7 +107,8 @@ def plain_adam(betas, grads, lr):
 
 
 def test_adam_stays_an_exact_weighted_mean_while_its_betas_turn():
-    betas = [[(0.9, 0.999), (0.5, 0.9), (0.0, 0.99), (0.99, 0.5), (0.3, 0.999)][t // 12] for t in range(60)]
+    values = [(0.9, 0.999), (0.5, 0.9), (0.0, 0.99), (0.99, 0.5), (0.3, 0.999)]
+    betas = [values[t // 12] for t in range(60)]
     grads = torch.randn(60, generator=seeded(2), dtype=torch.float64).tolist()
     p = [torch.zeros((), dtype=torch.float64)]
     optimiser, slots = build("adam", p, {"lr": 0.01, "beta1": 0.9, "beta2": 0.999})
@@ -154,14 +155,14 @@ def test_the_worked_example_where_torch_steps_too_far():
     assert too_far == pytest.approx(2.51, abs=0.005)
 
 
-# --- refused updates -------------------------------------------------------------------------------
+# --- refused updates -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("first", [0, 7])
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_a_refused_update_moves_nothing_at_any_step_and_leaves_no_trace(name, first, bad):
-    """Refused from step ``first`` for three steps; then as if those steps had never been asked for."""
+    """Three refused updates before step ``first``: then as if nobody had asked for them."""
     ours, untouched = parameters(), parameters()
     optimiser, _ = build(name, ours, SETTINGS[name])
     reference, _ = build(name, untouched, SETTINGS[name])
@@ -171,9 +172,8 @@ def test_a_refused_update_moves_nothing_at_any_step_and_leaves_no_trace(name, fi
             kept = [x.clone() for x in [*ours, *optimiser.state()]]
             for _ in range(3):
                 optimiser.step([torch.full_like(p, bad) for p in ours], no)
-                assert all(
-                    torch.equal(x, y) for x, y in zip([*ours, *optimiser.state()], kept, strict=True)
-                )
+                now = [*ours, *optimiser.state()]
+                assert all(torch.equal(x, y) for x, y in zip(now, kept, strict=True))
         optimiser.step(gradients(ours, t), yes)
         reference.step(gradients(untouched, t))
     assert all(torch.equal(p, q) for p, q in zip(ours, untouched, strict=True))

@@ -1,5 +1,6 @@
 """Measuring and looking: what it finds is right, and it leaves no trace in the training."""
 
+import itertools
 import math
 
 import pytest
@@ -56,6 +57,12 @@ def test_what_is_measured_at_a_step_does_not_depend_on_how_often():
     assert at == [10, 20]
 
 
+def test_held_out_means_the_validation_sentences():
+    t = build(probe_every=3, probe_size=40).run(3)
+    expected = -t.generator.log_prob(t.data.validation[:40]).mean().item()
+    assert t.telemetry.latest("held_out_nll.sentence") == pytest.approx(expected, rel=1e-6)
+
+
 def test_looking_twice_shows_the_same():
     t = build().run(2)
     assert t.show() == t.show() and t.sample(4) == t.sample(4)
@@ -64,7 +71,7 @@ def test_looking_twice_shows_the_same():
     assert t.show() != before
 
 
-# --- the numbers, against sums over the language ----------------------------------------------------
+# --- the numbers, against sums over the language -------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +133,7 @@ def test_modes_and_diversity(measured):
         within(share, q[data.modes(data.playable) == i].sum().item(), 0.5)
     assert found["modes"] == 3.0
     assert found["unique_ratio"] == len(fake.unique(dim=0)) / 4000
-    pairs = {(a, b) for row in fake.tolist() for a, b in zip(row, row[1:], strict=False) if b != PAD}
+    pairs = {pair for row in fake.tolist() for pair in itertools.pairwise(row) if pair[1] != PAD}
     total = (fake[:, 1:] != PAD).sum().item()
     assert found["distinct_2"] == pytest.approx(len(pairs) / total)
 
@@ -138,8 +145,8 @@ def test_a_mode_is_present_from_a_tenth_of_its_even_share():
         fake = torch.tensor([[4 + i, 4, 4] for i, n in enumerate(counts) for _ in range(n)])
         return PROBES["modes"](Measurement(None, None, data, data.validation, fake, 0.0))["modes"]
 
-    assert modes([29, 1, 0]) == 2.0  # 1/30 is a tenth of 1/3
-    assert modes([30, 1, 0]) == 1.0
+    assert modes([28, 1, 0]) == 2.0  # 1/29 is more than a tenth of 1/3
+    assert modes([30, 1, 0]) == 1.0  # 1/31 is less
     assert modes([10, 10, 10]) == 3.0
 
 
@@ -178,7 +185,7 @@ def test_points_with_a_law_have_modes():
     assert "js" not in row  # the generator's density is not known
 
 
-# --- D's opinion of tokens -------------------------------------------------------------------------
+# --- D's opinion of tokens -----------------------------------------------------------------------
 
 
 def test_opinions_of_a_per_token_d_are_its_probabilities():
@@ -196,7 +203,7 @@ def test_opinions_of_a_per_token_d_are_its_probabilities():
 
 
 def test_opinions_of_a_linear_d_are_exact():
-    """D(x) = sum of the weights of its tokens: a token's score is its weight over the average one."""
+    """D(x) sums the weights of its tokens: a score is a token's weight over the average."""
     weight = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0, -1.0, 5.0])  # mean 2
 
     def d(x):

@@ -107,9 +107,7 @@ def test_points_replay_too():
 
 def test_every_seed_is_a_run_of_its_own_and_the_same_seed_the_same_run():
     spec = SPECS["dense"]
-    one, same, other = (
-        build(spec.model_copy(update={"seed": seed})).run(12) for seed in (0, 0, 1)
-    )
+    one, same, other = (build(spec.model_copy(update={"seed": seed})).run(12) for seed in (0, 0, 1))
     assert_same_run(one, same)
     assert one.telemetry.lines("events") == same.telemetry.lines("events")
     assert not torch.equal(one._d.flat, other._d.flat)
@@ -125,7 +123,7 @@ def test_training_neither_reads_nor_moves_the_global_streams():
     assert_same_run(one, build(SPECS["dense"]).run(12))
 
 
-# --- what counts as a turn -------------------------------------------------------------------------
+# --- what counts as a turn -----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -147,6 +145,20 @@ def test_a_turn_is_applied_at_the_next_step_and_recorded_with_it(live):
     assert live.mirror.slots["d_lr"].item() == 0.5
     (step,) = live.steps(1)
     assert step.turns == () and len(live.telemetry.turns) == 1
+
+
+def test_every_knob_reaches_the_device(live):
+    new = {}
+    for knob in live.knobs.table.values():
+        low, high = knob.shown
+        new[knob.name] = 2 if knob.integer else (low + high) / 3
+    live.knobs.set(new)
+    list(live.steps(1))
+    assert {name: slot.item() for name, slot in live.mirror.slots.items()} == new
+    start, end = live.mirror.vector.data_ptr(), live.mirror.vector.nbytes
+    for optimiser in live._optimisers.values():  # they read it there, not a copy
+        for setting in optimiser.settings:
+            assert 0 <= getattr(optimiser, setting.name).data_ptr() - start < end
 
 
 def test_several_turns_between_two_steps_are_one(live):

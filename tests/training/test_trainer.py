@@ -7,7 +7,7 @@ import torch
 from languages import PAD, TinyLanguage, TwoClouds
 
 from textgan_lab.objectives.losses import mean
-from textgan_lab.training import Spec, Trainer
+from textgan_lab.training import Spec, Trainer, player
 from textgan_lab.training.recorder import Recorder
 
 torch.set_num_threads(1)
@@ -49,7 +49,8 @@ def test_reading_a_step_early_costs_a_flush_and_gives_its_row():
     steps = t.steps()
     first, second = next(steps), next(steps)
     assert not t.telemetry.rows
-    assert second.values == {k: v for k, v in t.telemetry.rows[1].items() if k not in ("step", "phase")}
+    values = second.values
+    assert {"step": 1, "phase": "adversarial", **values} == t.telemetry.rows[1]
     assert first.values["d_loss"] == t.telemetry.rows[0]["d_loss"]
 
 
@@ -70,7 +71,7 @@ def test_the_record_of_a_step():
 
 
 def test_the_first_steps_numbers_worked_out_again():
-    """D's first loss, logits, accuracy and gradient norm, from the same streams and plain autograd."""
+    """D's first loss, logits, accuracy and gradient norm, from the same streams."""
     t, twin = build(discriminator="lstm"), build(discriminator="lstm")
     rows = torch.randint(len(twin._real), (8,), generator=twin.streams["data"])
     real = twin._real[rows]
@@ -153,24 +154,25 @@ def test_a_blocked_estimator_says_so_and_g_stays():
 def test_the_weights_of_a_module_are_views_of_the_flat_tensor():
     t = build()
     list(t.steps(2))
-    for player in (t._g, t._d):
-        joined = torch.cat([p.detach().reshape(-1) for p in player.module.parameters()])
-        assert torch.equal(joined, player.flat)
+    for side in (t._g, t._d):
+        joined = torch.cat([p.detach().reshape(-1) for p in side.module.parameters()])
+        assert torch.equal(joined, side.flat)
 
 
 def test_pieces_cut_the_flat_tensor_without_changing_the_update(monkeypatch):
     whole = build()
-    monkeypatch.setattr(type(whole._g), "PIECE", 100)
+    list(whole.steps(5))
+    monkeypatch.setattr(player, "PIECE", 100)
     pieces = build()
-    for t in (whole, pieces):
-        list(t.steps(5))
+    list(pieces.steps(5))
     assert len(pieces._g.pieces(pieces._g.flat)) > 10
     assert torch.equal(whole._g.flat, pieces._g.flat)
     assert torch.equal(whole._d.flat, pieces._d.flat)
 
 
 def test_a_critics_accuracy_is_halfway_between_its_means():
-    spec = {"generator": "mlp", "discriminator": "mlp", "estimator": "pathwise", "loss": "wasserstein"}
+    parts = {"generator": "mlp", "discriminator": "mlp", "estimator": "pathwise"}
+    spec = {**parts, "loss": "wasserstein"}
     t = Trainer(
         Spec(data="x", probe_every=0, device="cpu", batch_size=64, **spec), data=TwoClouds()
     )
@@ -193,7 +195,7 @@ def test_the_repr_shows_where_it_stands():
     assert said.startswith("Trainer(t=2, adversarial, G ") and "Spec(data='given'" in said
 
 
-# --- the recorder ----------------------------------------------------------------------------------
+# --- the recorder --------------------------------------------------------------------------------
 
 
 def test_the_recorder_gives_back_rows_of_changing_width_in_shortest_form():

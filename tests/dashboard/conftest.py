@@ -1,0 +1,39 @@
+"""A small trainer, and no lab that outlives its test."""
+
+import time
+
+import pytest
+
+from textgan_lab.dashboard import lab as labs
+from textgan_lab.training import Spec, Trainer
+
+TINY = {
+    "data": "mini",
+    "generator": {"lstm": {"hidden": 8}},
+    "discriminator": {"cnn": {"filters": 8}},
+    "batch_size": 8,
+    "probe_every": 10,
+    "probe_size": 16,
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def make():
+    def make(schedule=None, **changes):
+        return Trainer(Spec(**{**TINY, **changes}), schedule)
+
+    yield make
+    for lab in list(labs._LABS.values()):
+        lab.close()
+
+
+@pytest.fixture
+def until():
+    def until(holds, seconds=10):
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.005)
+
+    return until
