@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 import threading
 
 import pytest
@@ -97,7 +98,16 @@ def test_the_repr_is_a_table_of_values_and_meanings(knobs):
     assert lines[1].split() == ["d_noise", "0.25", "noise"]
 
 
-def test_two_threads_lose_none_of_each_others_turns(knobs):
+@pytest.fixture
+def restless():
+    """Let Python change threads as often as it can, so that a race shows."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_two_threads_lose_none_of_each_others_turns(knobs, restless):
     def turn(name, values, torn):
         for value in values:
             knobs.set({name: value})
@@ -119,7 +129,7 @@ def test_two_threads_lose_none_of_each_others_turns(knobs):
     assert (knobs["d_noise"], knobs["d_lr"]) == (noise[-1], lr[-1])
 
 
-def test_a_reader_never_sees_half_a_change(knobs):
+def test_a_reader_never_sees_half_a_change(knobs, restless):
     halves, stop = [], threading.Event()
 
     def watch():

@@ -95,6 +95,7 @@ def report(found: dict, seconds: float, load: float) -> str:
         for i, (pair, ratio) in enumerate(zip(pairs, ratios, strict=True), 1)
     )
     off, on = (statistics.median(pair[kind][0] for pair in pairs) for kind in ("off", "on"))
+    strip, board = (found["size"][part] / 1000 for part in ("strip", "board"))
     fps = found["frames"] / (len(pairs) * (SETTLE + seconds))
     return f"""# The price of watching
 
@@ -104,9 +105,9 @@ Python {platform.python_version()}; kernel, JupyterLab and headless Chromium on 
 load average {load:.1f} before the start (0 would be an idle machine).
 
 **With the view on, training keeps {statistics.median(ratios):.0%} of its speed**: median of
-{len(pairs)} pairs of {seconds:g} s windows, [{min(ratios):.3f}, {max(ratios):.3f}]; {off:.1f} steps/s off,
-{on:.1f} on. About {fps:.1f} frames a second reached the page; a frame is
-{found["size"]["strip"] / 1000:.1f} kB of curves and {found["size"]["board"] / 1000:.1f} kB of sentences, sent when changed.
+{len(pairs)} pairs of {seconds:g} s windows, [{min(ratios):.3f}, {max(ratios):.3f}];
+{off:.1f} steps/s off, {on:.1f} on. About {fps:.1f} frames a second reached the page; a frame is
+{strip:.1f} kB of curves and {board:.1f} kB of sentences, each sent when it changed.
 
 | pair | off, steps/s | on, steps/s | off, kernel's cores | on, kernel's cores | on / off |
 |---|---|---|---|---|---|

@@ -64,7 +64,7 @@ def test_a_drag_ends_on_what_the_page_shows(live):
     readout = float(live.slider("d_dropout").locator(".widget-readout").inner_text())
     assert readout > 0.1
     said = live.until(lambda said: said["knobs"]["d_dropout"] == readout)
-    live.until(lambda said: said["turns"][-1][1:] == ["d_dropout", readout])
+    live.until(lambda said: [turn[1:] for turn in said["turns"][-1:]] == [["d_dropout", readout]])
     assert said["arrived"][-1][1:] == ["d_dropout", readout]
     assert len(said["arrived"]) > 5  # on the way, not only at its end
     assert applied_within(live.said(), said["arrived"][-1], 2)
@@ -114,7 +114,7 @@ def test_a_reload_leaves_training_alone_and_the_view_returns(live):
         f"Number(document.querySelector('[data-t]')?.dataset.t) > {after['t']}", timeout=20_000
     )
     live.press("d_noise")
-    live.until(lambda said: said["turns"][-1:] and said["turns"][-1][1:] == ["d_noise", 0.01])
+    live.until(lambda said: [turn[1:] for turn in said["turns"][-1:]] == [["d_noise", 0.01]])
 
 
 def test_pause_stops_the_step_counter_and_step_d_takes_one(live):

@@ -11,8 +11,7 @@ import ipywidgets as widgets
 
 from ..diagnostics import colours
 from ..knobs import Knob, Snapshot
-from .lab import FPS
-from .view import number, round_step
+from .view import FPS, number, round_step
 
 PLAYERS = {
     "g": ("Generator", colours.G),
@@ -84,12 +83,13 @@ class Controls:
         for player, (heading, colour) in PLAYERS.items():
             knobs = [knob for knob in table if knob.player == player]
             if knobs:
-                title = f'<b style="font:bold 18px sans-serif;color:{colour}">{heading}</b>'
+                title = widgets.HTML(
+                    f'<b style="font:bold 18px sans-serif;color:{colour}">{heading}</b>'
+                )
                 label = f"{max(len(knob.name) for knob in knobs)}ch"
                 rows = [self._row(knob, label, colour) for knob in knobs]
-                columns.append(
-                    widgets.VBox([widgets.HTML(title), *rows], layout={"flex": "1 1 400px", "margin": "0 12px 0 0"})
-                )
+                layout = {"flex": "1 1 400px", "margin": "0 12px 0 0"}
+                columns.append(widgets.VBox([title, *rows], layout=layout))
         return widgets.HBox(columns, layout={"flex_flow": "row wrap"})
 
     def _row(self, knob: Knob, label: str, colour: str) -> widgets.Widget:
@@ -124,15 +124,15 @@ class Controls:
         return turned
 
     def _follow(self, snapshot: Snapshot) -> None:
-        """Move the sliders to where knobs were turned from elsewhere: a cell, a schedule, a rewind."""
+        """Move the sliders to where a cell, a schedule or a rewind turned the knobs."""
         for name, slider in self.sliders.items():
             value = snapshot.values[name]
             if slider.value == value:
                 continue
             options = _options(self.lab.trainer.knobs.table[name], value)
             if slider.options != options:
-                # The page clips a place beyond the stops that it knows, and would send that back as
-                # a turn: so stops change while the slider stands on the first, which there always is
+                # The page clips a place beyond the stops it knows, and would send that back as a
+                # turn: so stops change while the slider stands on the first, which is always there.
                 slider.index = 0
                 slider.options = options
             slider.value = value

@@ -18,7 +18,6 @@ from ..telemetry import Telemetry
 from ..training import Trainer
 from . import view
 
-FPS = 8  # frames a second at most: drawing takes time from training
 KEPT = 16  # snapshots to rewind to
 MOVES = {"d": Trainer.d_step, "g": Trainer.g_step, "both": lambda trainer: list(trainer.steps(1))}
 _LABS: dict[str, "LiveLab"] = {}  # the lab that runs under each name
@@ -126,7 +125,7 @@ class LiveLab:
 
     @property
     def state(self) -> str:
-        """ "running", "paused", "finished", "failed" or "closed"."""
+        """What the lab does: "running", "paused", "finished", "failed" or "closed"."""
         if self.live and not self._thread.is_alive():
             return "closed"
         if self.error is not None:
@@ -191,7 +190,7 @@ class LiveLab:
         if self.trainer.t % self._every == 0:
             self._keep()
         now = time.monotonic()
-        if self.live and self.trainer.device.type == "cpu" and now - self._flushed > 1 / FPS:
+        if self.live and self.trainer.device.type == "cpu" and now - self._flushed > 1 / view.FPS:
             self._flushed = now
             self.trainer.flush()  # on a GPU this would be a sync: there the probes' rhythm serves
         return self._target is None or self.trainer.t < self._target

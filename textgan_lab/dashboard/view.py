@@ -9,6 +9,7 @@ from ..diagnostics import colours
 from ..knobs import Turn
 from ..telemetry import Telemetry
 
+FPS = 6  # frames a second at most: drawing takes time from training
 WINDOW = 400  # newest steps on show
 POINTS = 150  # of one curve at most: more cannot be told apart, and take time from training
 WIDTH, HEIGHT = 370, 120  # of one panel, in the SVG's own units
@@ -184,7 +185,7 @@ def _axis(values: list[float], panel: Panel, rows) -> tuple[float, float, list[f
     if panel.limits:
         low, high = panel.limits
     elif panel.counts:
-        names = {name for row in rows for name in list(row) if name.startswith(panel.counts)}
+        names = {name for name in set().union(*rows) if name.startswith(panel.counts)}
         low, high = 0.0, float(len(names - {f"{panel.counts}none"}))
     elif values:
         ordered = sorted(values)
@@ -296,9 +297,7 @@ SIGNS = {  # how each state of a lab looks: a sign, and its colour
 }
 
 
-def status(
-    state: str, t: int, phase: str, rate: float, notice: str = "", error: str = ""
-) -> str:
+def status(state: str, t: int, phase: str, rate: float, notice: str = "", error: str = "") -> str:
     """Return the status line: what the run does, how fast, and the newest thing to know."""
     sign, colour = SIGNS[state]
     said = ""
