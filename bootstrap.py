@@ -163,7 +163,8 @@ def lab(arguments):
     # machine, and models this small gain nothing from more.
     threads = os.environ.get("OMP_NUM_THREADS", "1")
     handed = {
-        **os.environ, "OMP_NUM_THREADS": threads,
+        **os.environ,
+        "OMP_NUM_THREADS": threads,
         "TEXTGAN_LAB_JUPYTER": json.dumps(options + arguments),
     }
     return call([str(PYTHON), "-c", start], cwd=str(ROOT), env=handed)

@@ -34,7 +34,10 @@ class Loss:
 
     @classmethod
     def d(
-        cls, real: Tensor, fake: Tensor, real_mask: Tensor | None = None,
+        cls,
+        real: Tensor,
+        fake: Tensor,
+        real_mask: Tensor | None = None,
         fake_mask: Tensor | None = None,
     ) -> Tensor:
         """Return D's loss, a scalar, from logits [batch] or [batch, time]."""
