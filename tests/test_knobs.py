@@ -173,9 +173,29 @@ def test_schedules_survive_files_in_both_forms(tmp_path):
     schedule = Schedule([[3, "gradient_penalty.weight", 0.1], [7, "d_steps", 5]])
     schedule.save(tmp_path / "a.json")
     assert Schedule.load(tmp_path / "a.json") == schedule
-    (tmp_path / "b.json").write_text(json.dumps({"schedule": [list(e) for e in schedule]}))
-    assert Schedule.load(tmp_path / "b.json") == schedule
+    session = {"schedule": [list(e) for e in schedule], "spec": {"seed": 1}, "steps": 9}
+    (tmp_path / "b.json").write_text(json.dumps(session))
+    loaded = Schedule.load(tmp_path / "b.json")
+    assert (loaded, loaded.spec, loaded.steps) == (schedule, {"seed": 1}, 9)
     assert eval(repr(schedule)) == schedule != Schedule()
+
+
+@pytest.mark.parametrize("content", ["{}", "[[1, 2]]", "not json", "3"])
+def test_a_file_that_holds_no_schedule_is_named(tmp_path, content):
+    (tmp_path / "bad.json").write_text(content)
+    with pytest.raises(ValueError, match=r"bad\.json: not a session or schedule"):
+        Schedule.load(tmp_path / "bad.json")
+
+
+def test_a_session_replays_on_its_own_spec_only():
+    schedule = Schedule([[0, "a", 0.5]], spec={"seed": 1, "widths": [2, 3], "device": "cuda"})
+    knobs = Knobs([Knob("a", 0.0, (0.0, 1.0), "")])
+    schedule.check(knobs, {"seed": 1, "widths": (2, 3), "device": "cpu"})
+    with pytest.raises(
+        ValueError, match=r"made with loss='hinge' \(here None\), seed=1 \(here 2\)"
+    ):
+        Schedule([], spec={"seed": 1, "loss": "hinge"}).check(knobs, {"seed": 2})
+    Schedule(list(schedule)).check(knobs, {"seed": 2})
 
 
 def test_schedules_add_up():

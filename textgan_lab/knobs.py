@@ -137,14 +137,22 @@ class Knobs:
 class Schedule:
     """Turns that are due: ``[step, name, value]`` triples, in order of step.
 
-    A live session exports one; a notebook parameter or a JSON file holds one as it is.
+    A live session exports one; a notebook parameter or a JSON file holds one as it is. One that
+    came from a session knows its ``spec`` (fields as JSON) and its number of ``steps``.
 
     >>> decay = Schedule.following("g_lr", lambda t: 5e-3 * (1200 / t) ** 2, range(1200, 1203))
     >>> Schedule([[0, "d_noise", 0.5]]).due(0), len(decay), decay.due(1200)
     ({'d_noise': 0.5}, 3, {'g_lr': 0.005})
     """
 
-    def __init__(self, entries: Iterable[Iterable[Any]] = ()):
+    def __init__(
+        self,
+        entries: Iterable[Iterable[Any]] = (),
+        *,
+        spec: Mapping[str, Any] | None = None,
+        steps: int | None = None,
+    ):
+        self.spec, self.steps = spec, steps
         self.entries: list[tuple[int, str, float]] = []
         for entry in entries:
             entry = tuple(entry)
@@ -171,16 +179,41 @@ class Schedule:
 
     @classmethod
     def load(cls, path: str | Path) -> "Schedule":
-        """Read the schedule in a file that `LiveLab.export` or `Schedule.save` wrote."""
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(content["schedule"] if isinstance(content, dict) else content)
+        """Read the schedule in a file that `LiveLab.export` or `Schedule.save` wrote.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: a file that holds neither.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            if isinstance(content, dict):
+                return cls(content["schedule"], spec=content["spec"], steps=content["steps"])
+            return cls(content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: not a session or schedule ({error})") from None
 
     def save(self, path: str | Path) -> None:
         """Write the triples as JSON."""
         Path(path).write_text(json.dumps([list(e) for e in self.entries]), encoding="utf-8")
 
-    def check(self, knobs: Knobs) -> None:
-        """Raise ValueError, naming the step, when a run with these knobs cannot follow."""
+    def check(self, knobs: Knobs, spec: Mapping[str, Any]) -> None:
+        """Raise ValueError when a run with these knobs and this spec cannot follow.
+
+        A session replays on its own spec only; the device may differ.
+        """
+        if self.spec is not None:
+            now, then = json.loads(json.dumps(spec)), self.spec
+            other = [
+                f"{field}={then.get(field)!r} (here {now.get(field)!r})"
+                for field in sorted({*now, *then} - {"device"})
+                if now.get(field) != then.get(field)
+            ]
+            if other:
+                raise ValueError(
+                    f"this session was made with {', '.join(other)}; to make its turns on another "
+                    f"run all the same, give Schedule(list(schedule))"
+                )
         for step, name, value in self.entries:
             try:
                 knobs.check({name: value})

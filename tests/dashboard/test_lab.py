@@ -300,3 +300,19 @@ def test_a_live_session_of_many_turns_replays_bit_for_bit(make, tmp_path, until)
     alone(replay, lab.trainer.t)
     assert torch.equal(weights(replay), weights(lab.trainer))
     assert replay.telemetry.rows == lab.trainer.telemetry.rows
+
+
+def test_headless_a_session_replays_to_its_end_on_its_own_spec(make, tmp_path):
+    lab = LiveLab(make(), steps=30, live=False)
+    lab.start()
+    lab.trainer.knobs.set(d_lr=0.01)
+    lab.step("d")
+    path = lab.export(tmp_path / "session.json")
+    replay = LiveLab(Trainer(lab.trainer.spec, Schedule.load(path)), live=False)
+    replay.trainer.run(7)  # a notebook may have run a part of it before its lab
+    replay.start()
+    assert (replay.trainer.t, replay.state) == (31, "finished")
+    assert torch.equal(weights(replay.trainer), weights(lab.trainer))
+    other = lab.trainer.spec.model_copy(update={"seed": 99})
+    with pytest.raises(ValueError, match=r"seed=0 \(here 99\)"):
+        Trainer(other, Schedule.load(path))

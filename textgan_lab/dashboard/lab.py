@@ -31,7 +31,8 @@ class LiveLab:
 
     Args:
         trainer: what to train.
-        steps: how many steps `start` takes; without it a live lab runs until paused.
+        steps: how many steps `start` takes; without it a live lab runs until paused, a headless
+            one that replays a session to the session's end.
         live: whether to run in the background with widgets.
         name: labs of different names may run side by side.
         snapshot_every: steps between the snapshots that `rewind` and `branch` go back to.
@@ -47,7 +48,9 @@ class LiveLab:
         snapshot_every: int = 100,
     ):
         if not live and steps is None:
-            raise ValueError("LiveLab: headless it needs to know when to stop; give steps=...")
+            if trainer.schedule.steps is None:
+                raise ValueError("LiveLab: headless it needs to know when to stop; give steps=...")
+            steps = max(0, trainer.schedule.steps - trainer.t)
         if snapshot_every < 1:
             raise ValueError(f"LiveLab: snapshot_every must be 1 or more, got {snapshot_every}")
         self.trainer, self.live, self.name = trainer, live, name
@@ -258,7 +261,7 @@ class LiveLab:
         self.trainer.flush()
         telemetry = self.trainer.telemetry
         session = {
-            "spec": self.trainer.spec.model_dump(),
+            "spec": self.trainer.spec.model_dump(mode="json"),
             "schedule": [list(entry) for entry in telemetry.schedule()],
             "steps": self.trainer.t,
             "arrived": self.arrived,

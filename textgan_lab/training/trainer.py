@@ -55,7 +55,7 @@ class Trainer:
         self.generator, self.discriminator = parts.generator, parts.discriminator
         self.loss, self.estimator, self.remedies = parts.loss, parts.estimator, parts.remedies
         self.schedule = Schedule() if schedule is None else schedule
-        self.schedule.check(self.knobs)
+        self.schedule.check(self.knobs, spec.model_dump())
         self.mirror = DeviceKnobs(self.knobs, self.device)
         self._g = Player(self.generator, spec.g_clip)
         self._d = Player(self.discriminator, spec.d_clip)
