@@ -67,11 +67,19 @@ def test_a_snapshot_is_immutable_numbered_and_says_who(knobs):
     first = knobs.read()
     knobs.set(d_lr=0.5, d_noise=0.25, source="schedule")
     second = knobs.read()
-    assert (first.version, first.source, first.values["d_lr"]) == (0, "default", 1e-3)
-    assert (second.version, second.source) == (1, "schedule")
+    assert (first.version, set(first.sources.values()), first.values["d_lr"]) == (
+        0, {"default"}, 1e-3
+    )  # fmt: skip
+    assert second.version == 1
+    assert dict(second.sources) == {"d_lr": "schedule", "d_noise": "schedule", "d_steps": "default"}
     assert dict(second.values) == {"d_lr": 0.5, "d_noise": 0.25, "d_steps": 1}
     with pytest.raises(TypeError):
         second.values["d_lr"] = 1.0
+
+
+def test_an_attribute_is_no_knob(knobs):
+    with pytest.raises(AttributeError):
+        knobs.d_lr = 0.5
 
 
 def test_initial_values_are_checked_like_turns():
@@ -173,10 +181,13 @@ def test_schedules_survive_files_in_both_forms(tmp_path):
     schedule = Schedule([[3, "gradient_penalty.weight", 0.1], [7, "d_steps", 5]])
     schedule.save(tmp_path / "a.json")
     assert Schedule.load(tmp_path / "a.json") == schedule
-    session = {"schedule": [list(e) for e in schedule], "spec": {"seed": 1}, "steps": 9}
-    (tmp_path / "b.json").write_text(json.dumps(session))
+    session = {"spec": {"seed": 1}, "data": "ab12", "steps": 9}
+    content = {**session, "schedule": [list(e) for e in schedule], "arrived": []}
+    (tmp_path / "b.json").write_text(json.dumps(content))
     loaded = Schedule.load(tmp_path / "b.json")
-    assert (loaded, loaded.spec, loaded.steps) == (schedule, {"seed": 1}, 9)
+    assert (loaded, loaded.session) == (schedule, session)
+    loaded.save(tmp_path / "c.json")
+    assert Schedule.load(tmp_path / "c.json").session == session
     assert eval(repr(schedule)) == schedule != Schedule()
 
 
@@ -187,15 +198,16 @@ def test_a_file_that_holds_no_schedule_is_named(tmp_path, content):
         Schedule.load(tmp_path / "bad.json")
 
 
-def test_a_session_replays_on_its_own_spec_only():
-    schedule = Schedule([[0, "a", 0.5]], spec={"seed": 1, "widths": [2, 3], "device": "cuda"})
+def test_a_session_replays_on_its_own_spec_and_data_only():
+    made_on = {"seed": 1, "widths": [2, 3], "device": "cuda"}
+    schedule = Schedule([[0, "a", 0.5]], {"spec": made_on, "data": "ab12", "steps": 9})
     knobs = Knobs([Knob("a", 0.0, (0.0, 1.0), "")])
-    schedule.check(knobs, {"seed": 1, "widths": (2, 3), "device": "cpu"})
-    with pytest.raises(
-        ValueError, match=r"made with loss='hinge' \(here None\), seed=1 \(here 2\)"
-    ):
-        Schedule([], spec={"seed": 1, "loss": "hinge"}).check(knobs, {"seed": 2})
-    Schedule(list(schedule)).check(knobs, {"seed": 2})
+    schedule.check(knobs, {"seed": 1, "widths": (2, 3), "device": "cpu"}, "ab12")
+    with pytest.raises(ValueError, match=r"made with seed=1 \(here 2\), widths=\[2, 3\] \(here None"):
+        schedule.check(knobs, {"seed": 2}, "ab12")
+    with pytest.raises(ValueError, match=r"data's sha256='ab12' \(here 'cd34'\)"):
+        schedule.check(knobs, made_on, "cd34")
+    Schedule(list(schedule)).check(knobs, {"seed": 2}, "cd34")
 
 
 def test_schedules_add_up():

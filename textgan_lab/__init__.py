@@ -14,7 +14,7 @@ _LAZY = {
     "GENERATORS": "models", "DISCRIMINATORS": "models",
     "LOSSES": "objectives", "ESTIMATORS": "objectives", "REMEDIES": "objectives",
     "OPTIMISERS": "training", "PROBES": "training", "Spec": "training", "Trainer": "training",
-    "LiveLab": "dashboard", "show": "dashboard",
+    "LiveLab": "dashboard", "show": "dashboard", "keep": "batch",
 }  # fmt: skip
 _MODULES = {"metrics", "diagnostics"}
 _ALIASES = {"plots": "diagnostics.plots"}

@@ -80,8 +80,14 @@ class Catalogue(Mapping):
 
     def make(self, name: str, options: Mapping[str, Any] | None = None, **context) -> Any:
         """Call part ``name`` with the user's ``options`` (checked) and the caller's ``context``."""
-        self.check(name, options or {})
-        return self[name](**context, **(options or {}))
+        options = options or {}
+        self.check(name, options)
+        try:
+            return self[name](**context, **options)
+        except TypeError as error:
+            if not options:
+                raise
+            raise TypeError(f"{self.kind} {name!r} with options {options}: {error}") from error
 
     def summary(self, name: str) -> str:
         """Return the first sentence of the part's documentation."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from . import atomic
 from .catalogue import UnknownName
 
 
@@ -56,11 +57,11 @@ class Knob:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The values of all knobs at one version, and who set the newest of them."""
+    """The values of all knobs at one version, and who set each of them last."""
 
     version: int
     values: Mapping[str, float]
-    source: str
+    sources: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,15 @@ class Knobs:
     ValueError: knob d_lr: 2 is outside [0, 1]
     """
 
+    __slots__ = ("_lock", "_snapshot", "table")  # knobs.d_lr = 1 must not pass for a turn
+
     def __init__(self, knobs: Iterable[Knob], values: Mapping[str, float] | None = None):
         self.table = {knob.name: knob for knob in knobs}
         start = {name: knob.check(knob.default) for name, knob in self.table.items()}
         start.update(self.check(values or {}))
         self._lock = threading.Lock()
-        self._snapshot = Snapshot(0, MappingProxyType(start), "default")
+        sources = dict.fromkeys(start, "default")
+        self._snapshot = Snapshot(0, MappingProxyType(start), MappingProxyType(sources))
 
     def check(self, changes: Mapping[str, Any]) -> dict[str, float]:
         """Return the changes as numbers; raise what `set` raises, without turning anything."""
@@ -108,11 +112,17 @@ class Knobs:
             UnknownName: a name this run does not have.
             ValueError, TypeError: a value outside its range, or no number.
         """
-        checked = self.check({**(_changes or {}), **changes})
+        self.put({**(_changes or {}), **changes}, source)
+
+    def put(self, changes: Mapping[str, float], source: str) -> Snapshot:
+        """Do what `set` does, and return the snapshot that came of it."""
+        checked = self.check(changes)
         with self._lock:
             old = self._snapshot
             values = MappingProxyType({**old.values, **checked})
-            self._snapshot = Snapshot(old.version + 1, values, source)
+            sources = MappingProxyType({**old.sources, **dict.fromkeys(checked, source)})
+            self._snapshot = Snapshot(old.version + 1, values, sources)
+            return self._snapshot
 
     def read(self) -> Snapshot:
         """Return the newest snapshot: one reference, no lock, never half a change."""
@@ -138,7 +148,7 @@ class Schedule:
     """Turns that are due: ``[step, name, value]`` triples, in order of step.
 
     A live session exports one; a notebook parameter or a JSON file holds one as it is. One that
-    came from a session knows its ``spec`` (fields as JSON) and its number of ``steps``.
+    came from a ``session`` knows its spec, its data's fingerprint and its number of steps.
 
     >>> decay = Schedule.following("g_lr", lambda t: 5e-3 * (1200 / t) ** 2, range(1200, 1203))
     >>> Schedule([[0, "d_noise", 0.5]]).due(0), len(decay), decay.due(1200)
@@ -148,11 +158,9 @@ class Schedule:
     def __init__(
         self,
         entries: Iterable[Iterable[Any]] = (),
-        *,
-        spec: Mapping[str, Any] | None = None,
-        steps: int | None = None,
+        session: Mapping[str, Any] | None = None,
     ):
-        self.spec, self.steps = spec, steps
+        self.session = session
         self.entries: list[tuple[int, str, float]] = []
         for entry in entries:
             entry = tuple(entry)
@@ -186,24 +194,35 @@ class Schedule:
             ValueError: a file that holds neither.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            if isinstance(content, dict):
-                return cls(content["schedule"], spec=content["spec"], steps=content["steps"])
-            return cls(content)
+            return cls.parse(json.loads(Path(path).read_text(encoding="utf-8")))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: not a session or schedule ({error})") from None
 
+    @classmethod
+    def parse(cls, content: Any) -> "Schedule":
+        """Build a schedule from what `content` returned."""
+        if isinstance(content, dict):
+            session = {name: content[name] for name in ("spec", "data", "steps")}
+            return cls(content["schedule"], session)
+        return cls(content)
+
+    def content(self) -> Any:
+        """Return the schedule as lists, or, from a session, as a mapping; JSON holds it."""
+        entries = [list(entry) for entry in self.entries]
+        return entries if self.session is None else {**self.session, "schedule": entries}
+
     def save(self, path: str | Path) -> None:
-        """Write the triples as JSON."""
-        Path(path).write_text(json.dumps([list(e) for e in self.entries]), encoding="utf-8")
+        """Write `content` as JSON."""
+        atomic.write(path, json.dumps(self.content(), indent=1).encode())
 
-    def check(self, knobs: Knobs, spec: Mapping[str, Any]) -> None:
-        """Raise ValueError when a run with these knobs and this spec cannot follow.
+    def check(self, knobs: Knobs, spec: Mapping[str, Any], data: str) -> None:
+        """Raise ValueError when a run with these knobs, spec and data fingerprint cannot follow.
 
-        A session replays on its own spec only; the device may differ.
+        A session replays on its own spec and data only; the device may differ.
         """
-        if self.spec is not None:
-            now, then = json.loads(json.dumps(spec)), self.spec
+        if self.session is not None:
+            now = {**json.loads(json.dumps(spec)), "data's sha256": data[:12]}
+            then = {**self.session["spec"], "data's sha256": self.session["data"][:12]}
             other = [
                 f"{field}={then.get(field)!r} (here {now.get(field)!r})"
                 for field in sorted({*now, *then} - {"device"})

@@ -8,12 +8,12 @@ turn, are functions of spec and schedule alone: byte for byte the same in a repl
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import atomic
 from .knobs import Schedule, Turn
 
 if TYPE_CHECKING:
@@ -98,7 +98,11 @@ class Telemetry:
         # a sample stamped t was taken after t steps, so the one at `step` belongs to the past
         self.samples = [sample for sample in self.samples if sample["step"] <= step]
         whole_run = ("start", "blocked")
-        self.events = [e for e in self.events if e["step"] < step or e["event"] in whole_run]
+        self.events = [
+            e for e in self.events
+            if e["step"] < step or e["event"] in whole_run
+            or (e["event"] == "branch" and e["step"] == step)
+        ]  # fmt: skip
 
     def _records(self, name: str) -> Iterable[Mapping[str, Any]]:
         if name == "telemetry":
@@ -122,11 +126,8 @@ class Telemetry:
         NaN is written as ``NaN``, which pandas and DuckDB read. Each file is replaced whole.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         for name in self.FILES:
-            scratch = folder / f".{name}.jsonl.{os.getpid()}.tmp"
-            scratch.write_text(self.lines(name), encoding="utf-8", newline="\n")
-            os.replace(scratch, folder / f"{name}.jsonl")
+            atomic.write(folder / f"{name}.jsonl", self.lines(name).encode())
         return folder
 
     @classmethod

@@ -316,3 +316,43 @@ def test_headless_a_session_replays_to_its_end_on_its_own_spec(make, tmp_path):
     other = lab.trainer.spec.model_copy(update={"seed": 99})
     with pytest.raises(ValueError, match=r"seed=0 \(here 99\)"):
         Trainer(other, Schedule.load(path))
+
+
+def test_wait_returns_also_when_pausing_fails(make, monkeypatch):
+    lab = LiveLab(make())
+
+    def fail():
+        raise RuntimeError("the device is lost")
+
+    monkeypatch.setattr(lab.trainer, "flush", fail)
+    lab.start()
+    with pytest.raises(RuntimeError, match="the device is lost"):
+        lab.wait()
+    assert lab.state == "failed"
+
+
+def test_a_cell_may_train_and_look_while_the_lab_runs(make):
+    lab = LiveLab(make(probe_every=5))
+    lab.start()
+    for _ in range(20):
+        list(lab.trainer.steps(3))
+        lab.trainer.show()
+        lab.trainer.flush()
+    lab.pause()
+    rows = lab.trainer.telemetry.rows
+    assert [row["step"] for row in rows] == list(range(lab.trainer.t))
+    alone(replay := make(probe_every=5), lab.trainer.t)
+    assert torch.equal(weights(replay), weights(lab.trainer))
+
+
+@pytest.mark.parametrize(
+    "call, error",
+    [
+        (lambda t: LiveLab(t.spec), "LiveLab: expected a Trainer, got Spec"),
+        (lambda t: LiveLab(t, steps=-1), "steps must be 0 or more"),
+        (lambda t: LiveLab(t, live=False), "give steps="),
+    ],
+)
+def test_misuse_is_explained(make, call, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        call(make())

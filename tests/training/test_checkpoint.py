@@ -234,8 +234,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(failing, tmp_pa
 
     with monkeypatch.context() as patch:
         if failing == "write":
-            opened = type(path).open
-            patch.setattr(type(path), "open", lambda p, *a: Refusing(opened(p, *a)))
+            opened = os.fdopen
+            patch.setattr(os, "fdopen", lambda *a: Refusing(opened(*a)))
         else:
             patch.setattr(os, failing, refuse)
         with pytest.raises(OSError, match="No space left"):
@@ -345,3 +345,11 @@ def test_a_rewind_before_a_divergence_forgets_it():
     assert not trainer.diverged
     assert [e["event"] for e in trainer.telemetry.events] == ["start"]
     assert_same(trainer.run(3), build().run(9))
+
+
+def test_a_checkpoint_goes_on_only_on_its_kind_of_device(tmp_path):
+    path = build().save(tmp_path / "x.ckpt")
+    state = checkpoint.read(path)
+    checkpoint.write({**state, "device": "cuda"}, path)
+    with pytest.raises(ValueError, match="was saved on cuda, this run is on cpu"):
+        Trainer.resume(path, data=TinyLanguage(eos=True))

@@ -38,7 +38,7 @@ def test_how_often_one_measures_or_looks_changes_no_weight(spec, data):
         looked.show()
         if looked.data.kind == "text":
             looked.sample(3, temperature=0.5)
-        looked._measure()
+        looked.measure()
         looked.snapshot()
         repr(looked)
     runs.append((looked._g.flat, looked._d.flat, [r["d_loss"] for r in looked.telemetry.rows]))

@@ -81,8 +81,8 @@ TEXT, POINTS = TinyLanguage(), TwoClouds()
 @pytest.mark.parametrize(
     "data, spec, said",
     [
-        (POINTS, {}, "generator 'lstm' plays text, but the data 'two-clouds' is points"),
-        (TEXT, {"discriminator": "mlp"}, "'mlp' plays points, but the data 'tiny-3-3' is text"),
+        (POINTS, {}, "'two-clouds' is points.* 'lstm' plays text; for points: mlp; discr.*; for points: pathwise"),
+        (TEXT, {"discriminator": "mlp"}, "data 'tiny-3-3' is text, and: discriminator 'mlp' plays points; for text: cnn, lstm"),
         (TEXT, {"estimator": "pathwise"}, "estimator 'pathwise' plays points"),
         (POINTS, {"generator": "mlp"}, "discriminator 'cnn' plays text"),
         (TEXT, {"estimator": "dense_reinforce"}, "one logit a token: lstm"),

@@ -1,11 +1,13 @@
 """The loop: one record a step, what it holds, and how the parts are called."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from languages import PAD, TinyLanguage, TwoClouds
 
+from textgan_lab.knobs import Schedule
 from textgan_lab.objectives.losses import mean
 from textgan_lab.training import Spec, Trainer, player
 from textgan_lab.training.recorder import Recorder
@@ -213,3 +215,58 @@ def test_the_recorder_gives_back_rows_of_changing_width_in_shortest_form():
 
 def test_mean_is_what_the_rows_report():
     assert mean(torch.tensor([1.0, 2.0])).item() == 1.5
+
+
+def test_who_turned_a_knob_is_said_knob_by_knob():
+    t = build()
+    t.schedule = Schedule([[2, "g_lr", 0.5]])
+    list(t.steps(2))
+    t.knobs.set(d_lr=0.25, source="slider")
+    list(t.steps(1))
+    assert {(turn.name, turn.source) for turn in t.telemetry.turns} == {
+        ("d_lr", "slider"), ("g_lr", "schedule")
+    }  # fmt: skip
+
+
+def test_a_step_by_hand_that_fails_leaves_the_counts_alone(monkeypatch):
+    t = build()
+    monkeypatch.setattr(t, "_d_update", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        t.d_step()
+    assert (t.knobs["d_steps"], t.knobs["g_steps"]) == (1, 1)
+
+
+def test_building_one_leaves_the_global_streams_alone():
+    before = torch.random.get_rng_state()
+    build()
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_measuring_is_looking():
+    t = build()
+    assert t.measure() == t.measure()
+    assert t.telemetry.rows == []
+    list(t.steps(1))
+    assert {"held_out_nll", "js", "unique_ratio"} <= set(t.measure())
+
+
+@pytest.mark.parametrize(
+    "call, error",
+    [
+        (lambda t: Trainer({"data": "mini"}), "expected a Spec, got"),
+        (lambda t: Trainer(t.spec, [[0, "d_lr", 0.1]]), r"expected a Schedule, got \[\[0"),
+        (lambda t: t.run(-1), "expected 0 steps or more"),
+        (lambda t: t.sample(1, temperature=-1), "temperature: expected 0 or more"),
+        (lambda t: Spec(data=t.data), r"Trainer\(spec, data=corpus\)"),
+        (lambda t: Spec(data={"oracle": {"path": Path("x")}}), "data: expected numbers, strings"),
+    ],
+)
+def test_misuse_is_explained(call, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        call(build())
+
+
+def test_a_spec_is_plain_data():
+    spec = Spec(data="mini", discriminator={"cnn": {"widths": (2, 3)}})
+    assert spec.discriminator == {"cnn": {"widths": [2, 3]}}
+    assert Spec.model_validate_json(spec.model_dump_json()) == spec == eval(repr(spec))

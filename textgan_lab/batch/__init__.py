@@ -3,11 +3,11 @@
 from .document import NotebookError, claims, find, read, tidy
 from .notebooks import NotebookFailed, Result, run_notebook, suite
 from .parameters import Parameter, ParameterError, parameters, resolve
-from .records import Busy, Run, identity, key
+from .records import Busy, Run, identity, keep, key
 from .report import Outcome
 
 __all__ = [
     "Busy", "NotebookError", "NotebookFailed", "Outcome", "Parameter", "ParameterError",
-    "Result", "Run", "claims", "find", "identity", "key", "parameters", "read", "resolve",
+    "Result", "Run", "claims", "find", "identity", "keep", "key", "parameters", "read", "resolve",
     "run_notebook", "suite", "tidy",
 ]  # fmt: skip

@@ -17,10 +17,8 @@ import nbformat
 
 from .document import KERNELSPEC, NotebookError, claims, printed, read, tagged
 from .parameters import ParameterError, parameters, resolve
-from .records import Busy, Run, canonical, identity
+from .records import RUN_FOLDER, Busy, Run, canonical, identity
 from .report import Outcome, export, table
-
-RUN_FOLDER = "TEXTGAN_LAB_RUN"  # set for the kernel: where a headless run may leave its files
 
 
 class NotebookFailed(RuntimeError):

@@ -18,6 +18,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from .. import atomic
+
+RUN_FOLDER = "TEXTGAN_LAB_RUN"  # set in the kernel of a headless run: its folder
 PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = PACKAGE.parent
 
@@ -81,23 +84,20 @@ def key(identity: Mapping[str, Any]) -> str:
 
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` so that, whatever happens, ``path`` holds all of it or what it held."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, sort_keys=True, allow_nan=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # Windows cannot open a folder; its rename needs no second flush
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
+    atomic.write(path, f"{text}\n".encode())
+
+
+def keep(trainer: Any) -> Path | None:
+    """Leave a trainer's telemetry and a checkpoint in the folder of this headless run.
+
+    Returns the folder, or None, having done nothing, in a notebook that somebody works in.
+    """
+    if RUN_FOLDER not in os.environ:
+        return None
+    folder = Path(os.environ[RUN_FOLDER])
+    trainer.save(folder / "checkpoints" / f"step-{trainer.t:06d}.pt")
+    return trainer.telemetry.save(folder)
 
 
 class Run:

@@ -141,8 +141,8 @@ class Controls:
 
     def _buttons(self) -> widgets.Widget:
         lab = self.lab
-        self._back = 0
         self.back_to = widgets.Dropdown(options=lab.snapshots, layout={"width": "90px"})
+        self._back = self.back_to.value
         self.back_to.observe(self._chosen, names="value")
         commands = {
             "▶ run": lambda: lab._do(lab._start, wait=False),
@@ -192,7 +192,7 @@ class Controls:
         snapshots = self.lab.snapshots
         if list(self.back_to.options) != snapshots:
             if self._back not in snapshots:
-                self._back = max(t for t in snapshots if t < self._back)
+                self._back = max((t for t in snapshots if t < self._back), default=snapshots[0])
             self.back_to.options = snapshots
             self.back_to.value = self._back
 

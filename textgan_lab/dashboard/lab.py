@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal
 
+from .. import atomic
 from ..telemetry import Telemetry
 from ..training import Trainer
 from . import view
@@ -47,10 +48,14 @@ class LiveLab:
         name: str = "lab",
         snapshot_every: int = 100,
     ):
+        if not isinstance(trainer, Trainer):
+            raise TypeError(f"LiveLab: expected a Trainer, got {trainer!r}")
         if not live and steps is None:
-            if trainer.schedule.steps is None:
+            if trainer.schedule.session is None:
                 raise ValueError("LiveLab: headless it needs to know when to stop; give steps=...")
-            steps = max(0, trainer.schedule.steps - trainer.t)
+            steps = max(0, trainer.schedule.session["steps"] - trainer.t)
+        if steps is not None and steps < 0:
+            raise ValueError(f"LiveLab: steps must be 0 or more, got {steps}")
         if snapshot_every < 1:
             raise ValueError(f"LiveLab: snapshot_every must be 1 or more, got {snapshot_every}")
         self.trainer, self.live, self.name = trainer, live, name
@@ -182,7 +187,10 @@ class LiveLab:
         except BaseException as error:  # `wait` raises it, where somebody listens
             self.error, goes_on = error, False
         if not goes_on:
-            self._pause()
+            try:
+                self._pause()
+            except BaseException as error:
+                self.error = self.error or error
 
     def _one_step(self) -> bool:
         step = next(self._iterator, None)
@@ -215,10 +223,12 @@ class LiveLab:
                 raise self.error
 
     def _pause(self) -> None:
-        if self._iterator is not None:
-            self._iterator.close()  # flushes
-            self._iterator = None
-        self._idle.set()
+        iterator, self._iterator = self._iterator, None
+        try:
+            if iterator is not None:
+                iterator.close()  # flushes
+        finally:
+            self._idle.set()
 
     def _step(self, who: str) -> None:
         self._pause()
@@ -242,7 +252,7 @@ class LiveLab:
         t = self._nearest(t)
         self.error, self.notice = None, f"rewound to step {t}"
         self.trainer.restore(self._snapshots[t])
-        self._snapshots = {s: kept for s, kept in self._snapshots.items() if s <= t}
+        self._forget(t)
 
     def _branch(self, t: int | None) -> Trainer:
         self._pause()
@@ -251,22 +261,27 @@ class LiveLab:
         if t is not None:
             t = self._nearest(t)
             child.restore(self._snapshots[t])
-            self._snapshots = {s: kept for s, kept in self._snapshots.items() if s <= t}
+            self._forget(t)
         child.telemetry.events.append({"event": "branch", "step": child.t})
         self.parent, self.trainer = self.trainer.telemetry, child
         self.notice = f"branched at step {child.t}; the parent is drawn in grey"
         return child
 
+    def _forget(self, t: int) -> None:
+        """Drop what belongs to steps after t."""
+        self._snapshots = {s: kept for s, kept in self._snapshots.items() if s <= t}
+        self.arrived = [arrival for arrival in self.arrived if arrival[0] < t]
+
     def _export(self, path: Path) -> Path:
         self.trainer.flush()
-        telemetry = self.trainer.telemetry
         session = {
-            "spec": self.trainer.spec.model_dump(mode="json"),
-            "schedule": [list(entry) for entry in telemetry.schedule()],
+            "spec": self.trainer.spec.model_dump(),
+            "data": self.trainer.data.fingerprint,
             "steps": self.trainer.t,
             "arrived": self.arrived,
+            "schedule": [list(entry) for entry in self.trainer.telemetry.schedule()],
         }
-        path.write_text(json.dumps(session, indent=1), encoding="utf-8")
+        atomic.write(path, json.dumps(session, indent=1).encode())
         self.notice = f"exported to {path}"
         return path
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,9 +19,6 @@ from . import python_docs as documentation
 from .audit import Audit, audit
 from .law import EOS, PAD, SPECIALS, UNK
 from .sources import CORPORA, CorpusError, download, file_sha256, read_lines
-
-if TYPE_CHECKING:
-    pass
 
 LEAST = 100  # usable sentences; below that no split is worth measuring on (ours)
 SPLITS = ("train", "validation", "test")

@@ -9,6 +9,12 @@ SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]  # ids 0 to 3 of every vocabular
 PAD, BOS, EOS, UNK = range(4)
 
 
+def seed(*words: object) -> int:
+    """Return a seed of 63 bits that depends on every word, the same on every machine."""
+    digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
 def whole(what: str, value: int, least: int = 1) -> int:
     """Return ``value``; raise ValueError naming ``what`` unless it is a whole number >= least."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -32,9 +38,7 @@ class DrawnData:
         self.pool = whole(f"{self.name}: pool", pool)
 
     def _draw(self, split: str, n: int) -> torch.Tensor:
-        digest = hashlib.sha256(f"{self.name}/{split}/{self.seed}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        return self.sample(n, generator)
+        return self.sample(n, torch.Generator().manual_seed(seed(self.name, split, self.seed)))
 
     @cached_property
     def train(self) -> torch.Tensor:

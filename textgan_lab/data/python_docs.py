@@ -9,15 +9,14 @@ import ast
 import contextlib
 import hashlib
 import json
-import os
 import re
 import sys
 import sysconfig
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import atomic
 from .sources import CorpusError, cache_folder
 
 RULES = 1  # raise it when a rule below changes: the cache is keyed by it
@@ -77,7 +76,7 @@ def sentences() -> list[str]:
     except (OSError, ValueError):  # absent, out of reach, or damaged: the files are read afresh
         found = extract()
     with contextlib.suppress(OSError):  # an unwritable cache costs seconds each time, no more
-        _keep(cached, json.dumps(found, ensure_ascii=False))
+        atomic.write(cached, json.dumps(found, ensure_ascii=False).encode())
     return found
 
 
@@ -220,16 +219,3 @@ def is_prose(sentence: str) -> bool:
         and sum(c.isalpha() or c == " " for c in sentence) >= 0.88 * len(sentence)
         and len(_COMMON.findall(sentence)) >= max(1, len(words) // 6)
     )
-
-
-def _keep(path: Path, content: str) -> None:
-    """Write a file whole or not at all, also when several processes do so at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-        os.replace(scratch, path)
-    except OSError:
-        os.unlink(scratch)
-        raise

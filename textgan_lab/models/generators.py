@@ -47,7 +47,12 @@ class LSTMGenerator(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
-        """Draw ids [n, time]; ``temperature`` divides the logits (0 plays the likeliest token)."""
+        """Draw ids [n, time]; ``temperature`` divides the logits (0 plays the likeliest token).
+
+        Raises ValueError for a temperature below 0.
+        """
+        if not temperature >= 0:
+            raise ValueError(f"temperature: expected 0 or more, got {temperature!r}")
         device = self.never.device
         u = torch.rand(2, self.length, n, generator=generator, device=device)
         table = self.lstm.gates(self.embed.weight)  # input side of every token, once a call

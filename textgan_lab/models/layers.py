@@ -1,7 +1,13 @@
 """Layers that a live, replayed, twice differentiated GAN needs in place of the stock ones."""
 
+import contextlib
+import threading
+
 import torch
 from torch import Tensor, nn
+
+# torch keeps the switch for the whole process, and two labs may train side by side
+_CUDNN = threading.Lock()
 
 
 class Dropout(nn.Module):
@@ -39,7 +45,7 @@ class LSTM(nn.LSTM):
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Map [batch, time, inputs] to the hidden states [batch, time, hidden]."""
-        with torch.backends.cudnn.flags(enabled=False):
+        with _without_cudnn() if x.is_cuda else contextlib.nullcontext():
             return super().forward(x, state)[0]
 
     def cell(self, gates: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,3 +57,9 @@ class LSTM(nn.LSTM):
     def gates(self, x: Tensor) -> Tensor:
         """Return the input's side of the gates, [n, inputs] to [n, 4 hidden]."""
         return torch.addmm(self.bias_ih_l0 + self.bias_hh_l0, x, self.weight_ih_l0.t())
+
+
+@contextlib.contextmanager
+def _without_cudnn():
+    with _CUDNN, torch.backends.cudnn.flags(enabled=False):
+        yield

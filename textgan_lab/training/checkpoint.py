@@ -1,16 +1,16 @@
 """Checkpoints: one file that is either whole or refused.
 
-A file begins with the sha256 of what follows, because torch does not notice flipped bits. It is
-written beside its place, flushed to the disk and moved over, so a kill leaves the old one intact.
+A file begins with the sha256 of what follows, because torch does not notice flipped bits.
 """
 
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from .. import atomic
 
 MAGIC = b"textgan_lab checkpoint 1 sha256 "
 
@@ -21,29 +21,10 @@ class DamagedCheckpoint(ValueError):
 
 def write(state: dict[str, Any], path: str | Path) -> Path:
     """Write ``state`` (tensors and plain Python values) to ``path``, atomically and durably."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     payload = io.BytesIO()
     torch.save(state, payload)
-    body = payload.getbuffer()
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("wb") as file:
-            file.write(MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n")
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the new name itself must reach the disk; Windows cannot open folders
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    return path
+    body = payload.getvalue()
+    return atomic.write(path, MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
 
 
 def read(path: str | Path) -> dict[str, Any]:

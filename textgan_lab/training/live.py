@@ -45,7 +45,7 @@ class DeviceKnobs:
         self.vector.copy_(buffer, non_blocking=True)
         if self.vector.is_cuda:
             self._events[side] = torch.cuda.Event()
-            self._events[side].record()
+            self._events[side].record(torch.cuda.current_stream(self.vector.device))
 
 
 class Optimiser:

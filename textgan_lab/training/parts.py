@@ -1,6 +1,5 @@
 """From a spec to parts that fit together: what a trainer is assembled from."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from torch import nn
 
 from ..data import load_corpus
+from ..data.law import seed
 from ..knobs import Knob, Knobs
 from ..models import DISCRIMINATORS, GENERATORS, Dropout
 from ..objectives import ESTIMATORS, LOSSES, REMEDIES
@@ -26,12 +26,6 @@ DROPOUT = Knob(
     "d_dropout", 0.0, (0.0, 1.0), "share of D's features dropped", player="d", slider=(0.0, 0.9)
 )
 LEARNING_RATE = 1e-3  # of both players, unless the spec says otherwise
-
-
-def seed(*words: object) -> int:
-    """Return a seed of 63 bits that depends on every word, the same on every machine."""
-    digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
 
 
 @dataclass
@@ -69,7 +63,8 @@ def assemble(spec: Spec, data: Any = None) -> Parts:
     remedies = [REMEDIES.make(*remedy) for remedy in {**remedies, **spec.remedies}.items()]
     _fit(spec, data, loss, estimator, remedies)
     with torch.random.fork_rng(devices=[]):  # torch initialises weights from its global stream
-        torch.manual_seed(seed(spec.seed, "weights"))
+        # not torch.manual_seed, which would also reseed the user's streams on every GPU
+        torch.random.default_generator.manual_seed(seed(spec.seed, "weights"))
         generator = GENERATORS.make(*chosen(spec.generator), data=data)
         discriminator = DISCRIMINATORS.make(*chosen(spec.discriminator), data=data)
     dropouts = [m for m in discriminator.modules() if isinstance(m, Dropout)]
@@ -92,38 +87,51 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {name!r}: this torch sees no GPU; use 'cpu' or 'auto'")
+    if device.type == "cuda":
+        there = torch.cuda.device_count()
+        if not there:
+            raise ValueError(f"device {name!r}: this torch sees no GPU; use 'cpu' or 'auto'")
+        if (device.index or 0) >= there:
+            raise ValueError(f"device {name!r}: this machine has cuda:0 to cuda:{there - 1}")
     return device
 
 
 def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> None:
-    """Raise ValueError unless the parts fit together."""
-    kind = data.kind
+    """Raise ValueError, naming every misfit and what would fit, unless the parts fit together."""
+    kind, wrong = data.kind, []
     d = DISCRIMINATORS[chosen(spec.discriminator)[0]]
-    for what, part in (
-        ("generator", GENERATORS[chosen(spec.generator)[0]]),
-        ("discriminator", d),
-        ("estimator", estimator),
+    for what, part, catalogue in (
+        ("generator", GENERATORS[chosen(spec.generator)[0]], GENERATORS),
+        ("discriminator", d, DISCRIMINATORS),
+        ("estimator", estimator, ESTIMATORS),
     ):
         if part.kind != kind:
-            raise ValueError(
-                f"{what} {part.name!r} plays {part.kind}, but the data {data.name!r} is {kind}"
-            )
-    if estimator.per_token not in (None, d.per_token):
+            fitting = [name for name, other in catalogue.items() if other.kind == kind]
+            wrong.append(f"{what} {part.name!r} plays {part.kind}; for {kind}: {_list(fitting)}")
+    if not wrong and estimator.per_token not in (None, d.per_token):
         fitting = [
-            name for name, part in DISCRIMINATORS.items()
-            if part.kind == kind and part.per_token == estimator.per_token
+            name for name, other in DISCRIMINATORS.items()
+            if other.kind == kind and other.per_token == estimator.per_token
         ]  # fmt: skip
-        raise ValueError(
-            f"estimator {estimator.name!r} needs a discriminator with one logit a "
-            f"{'token' if estimator.per_token else 'sentence'}: {', '.join(fitting)}"
+        unit = "token" if estimator.per_token else "sentence"
+        wrong.append(
+            f"estimator {estimator.name!r} needs a discriminator with one logit a {unit}: "
+            f"{_list(fitting)}"
         )
-    estimator.check(loss)
     for remedy in remedies:
         if kind not in remedy.kinds:
-            raise ValueError(f"remedy {remedy.name!r} does not apply to {kind}")
+            wrong.append(f"remedy {remedy.name!r} does not apply to {kind}")
         if remedy.binary_only and not loss.binary:
-            raise ValueError(f"remedy {remedy.name!r} needs a binary loss, not {loss.name!r}")
+            fitting = [name for name, other in LOSSES.items() if other.binary]
+            wrong.append(
+                f"remedy {remedy.name!r} needs a binary loss, not {loss.name!r}: {_list(fitting)}"
+            )
     if spec.mle_steps and kind != "text":
-        raise ValueError("mle_steps: a generator of points has no likelihood to warm up with")
+        wrong.append("mle_steps: a generator of points has no likelihood to warm up with")
+    if wrong:
+        raise ValueError(f"the data {data.name!r} is {kind}, and: " + "; ".join(wrong))
+    estimator.check(loss)
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names)

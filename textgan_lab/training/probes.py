@@ -1,4 +1,4 @@
-"""Probes: what is measured on fresh samples every ``probe_every`` steps.
+"""Probes: what is measured on fresh samples every ``probe_every`` steps, right after a flush.
 
 Each probe draws from a generator made for this one measurement, so measuring more or less often
 changes neither the training nor what is measured at a given step. Parts switch to inference.

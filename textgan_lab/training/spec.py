@@ -1,5 +1,6 @@
 """Spec: what is *built*. What can be *turned* afterwards is a knob."""
 
+import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
@@ -58,9 +59,27 @@ class Spec(BaseModel):
     batch_size: int = Field(64, ge=1)
     mle_steps: int = Field(0, ge=0)  # maximum-likelihood updates of G before play
     probe_every: int = Field(25, ge=0)  # steps between measurements on fresh samples; 0: never
-    probe_size: int = Field(256, ge=2)  # sentences or points per measurement
+    probe_size: int = Field(256, ge=2)  # fresh samples a measurement; held out: at most as many
     seed: int = Field(0, ge=0)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")  # "auto": a GPU if any
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        """Refuse what a checkpoint or session could not hold; turn tuples into lists."""
+        if not isinstance(given, dict):
+            return given
+        plain = {}
+        for field, value in given.items():
+            try:
+                plain[field] = json.loads(json.dumps(value))
+            except TypeError:
+                hint = "; pass a loaded corpus as Trainer(spec, data=corpus)"
+                raise ValueError(
+                    f"{field}: expected numbers, strings, lists and mappings, got {value!r}"
+                    + (hint if field == "data" else "")
+                ) from None
+        return plain
 
     @model_validator(mode="after")
     def _remedies(self):

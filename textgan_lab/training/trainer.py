@@ -1,7 +1,9 @@
 """The trainer: owns both players and the loop, and yields one record a step."""
 
+import functools
 import itertools
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.law import PAD
+from ..data.law import PAD, seed
 from ..knobs import Schedule, Turn
 from ..models import Rollout
 from ..objectives.losses import mean
@@ -18,7 +20,7 @@ from ..objectives.remedies import Play
 from ..telemetry import Step, Telemetry
 from . import checkpoint
 from .live import OPTIMISERS, DeviceKnobs
-from .parts import assemble, seed
+from .parts import assemble
 from .player import Player
 from .probes import Measurement, measure, opinions
 from .progress import Progress
@@ -28,6 +30,17 @@ from .spec import Spec, chosen
 STREAMS = ("data", "g_noise", "d_noise", "d_dropout", "remedies")
 WINDOW = 50  # steps between flushes when nothing is measured
 DISPLAYED = 8  # sentences kept with each measurement
+
+
+def _alone(method):
+    """Let one thread at a time into a trainer, so that a cell may look while a lab trains."""
+
+    @functools.wraps(method)
+    def entered(self, *args, **kwargs):
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return entered
 
 
 class Trainer:
@@ -46,16 +59,25 @@ class Trainer:
 
     Raises:
         ValueError: parts that do not fit together, or a schedule that this run cannot follow.
+        TypeError: no Spec, no Schedule.
     """
 
     def __init__(self, spec: Spec, schedule: Schedule | None = None, *, data: Any = None):
+        if not isinstance(spec, Spec):
+            raise TypeError(f"Trainer: expected a Spec, got {spec!r}")
+        if not isinstance(schedule, Schedule | None):
+            raise TypeError(
+                f"Trainer: expected a Schedule, got {schedule!r}; Schedule([...]) makes one of "
+                f"triples, Schedule.load(path) reads one"
+            )
+        self._lock = threading.RLock()
         self.spec = spec
         self.parts = parts = assemble(spec, data)
         self.data, self.device, self.knobs = parts.data, parts.device, parts.knobs
         self.generator, self.discriminator = parts.generator, parts.discriminator
         self.loss, self.estimator, self.remedies = parts.loss, parts.estimator, parts.remedies
         self.schedule = Schedule() if schedule is None else schedule
-        self.schedule.check(self.knobs, spec.model_dump())
+        self.schedule.check(self.knobs, spec.model_dump(), self.data.fingerprint)
         self.mirror = DeviceKnobs(self.knobs, self.device)
         self._g = Player(self.generator, spec.g_clip)
         self._d = Player(self.discriminator, spec.d_clip)
@@ -137,8 +159,12 @@ class Trainer:
 
     def run(self, n: int) -> "Trainer":
         """Train for ``n`` steps under a progress line."""
-        label = {"mle": "likelihood warm-up", "adversarial": "play"}[self.phase]
-        progress, begin = Progress(n, label), self.t
+        if n < 0:
+            raise ValueError(f"run: expected 0 steps or more, got {n}")
+        begin, play_from = self.t, self.spec.mle_steps
+        warm_up = begin < play_from, begin + n > play_from
+        label = {(True, False): "likelihood warm-up", (True, True): "warm-up and play"}
+        progress = Progress(n, label.get(warm_up, "play"))
         for _ in self.steps(n):
             progress.update(self.t - begin)
         progress.close(self.t - begin, self._divergence() if self.diverged else "")
@@ -150,23 +176,26 @@ class Trainer:
 
     def d_step(self) -> Step:
         """Take one step in which only D moves; ValueError during the warm-up."""
-        return self._alone(d_steps=1, g_steps=0)
+        return self._by_hand(d_steps=1, g_steps=0)
 
     def g_step(self) -> Step:
         """Take one step in which only G moves; ValueError during the warm-up."""
-        return self._alone(d_steps=0, g_steps=1)
+        return self._by_hand(d_steps=0, g_steps=1)
 
-    def _alone(self, **counts: int) -> Step:
+    def _by_hand(self, **counts: int) -> Step:
         if self.phase == "mle":
             left = self.spec.mle_steps - self.t
             raise ValueError(f"the likelihood warm-up has {left} steps to go: call warm_up() first")
         # the counts are knobs, so a step taken by hand is a turn like any other and replays
         before = {name: self.knobs[name] for name in counts}
         self.knobs.set(counts, source="by hand")
-        (step,) = self.steps(1)
-        self.knobs.set(before, source="by hand")
+        try:
+            (step,) = self.steps(1)
+        finally:
+            self.knobs.set(before, source="by hand")
         return step
 
+    @_alone
     def _step(self) -> Step:
         t, phase, turns = self.t, self.phase, self._turn()
         values = self._mle_update() if phase == "mle" else self._play()
@@ -176,7 +205,8 @@ class Trainer:
         if self.t % self._window == 0:
             self.flush()
             if self.spec.probe_every:
-                self._measure()
+                self.telemetry.rows[-1].update(self.measure())
+                self.telemetry.samples.append(self.show())
         return Step(t, phase, turns, self._values)
 
     def _turn(self) -> tuple[Turn, ...]:
@@ -188,7 +218,7 @@ class Trainer:
         if new.version == old.version:
             return ()
         turns = tuple(
-            Turn(self.t, name, old.values[name], value, new.source)
+            Turn(self.t, name, old.values[name], value, new.sources[name])
             for name, value in new.values.items()
             if value != old.values[name]
         )
@@ -219,8 +249,7 @@ class Trainer:
         real_mask = None if rollout.ids is None else real != PAD
         self._drop_out(self._applied.values.get("d_dropout", 0) > 0)
         play = self._judged(self._on_input(real), self._on_input(rollout.x), real_mask)
-        logits = (play.real_logits, real_mask), (play.fake_logits, rollout.mask)
-        (s_real, _), (s_fake, fake_mask) = logits
+        s_real, s_fake, fake_mask = play.real_logits, play.fake_logits, rollout.mask
         parts = {"adversarial": self.loss.d(s_real, s_fake, real_mask, fake_mask)}
         for remedy, strength in self._active():
             term = remedy.d_term(play)
@@ -228,7 +257,8 @@ class Trainer:
                 parts[remedy.name] = strength * term
         loss = sum(parts.values()).float()
         norm = self._d.update(loss, self._optimisers["d"], self._ok)
-        at_real, at_fake = (mean(s.detach(), mask) for s, mask in logits)
+        s_real, s_fake = s_real.detach(), s_fake.detach()
+        at_real, at_fake = mean(s_real, real_mask), mean(s_fake, fake_mask)
         threshold = (at_real + at_fake) / 2 if self.threshold is None else self.threshold
         right_real = mean((s_real > threshold).float(), real_mask)
         right_fake = mean((s_fake < threshold).float(), fake_mask)
@@ -303,6 +333,7 @@ class Trainer:
 
     # ---- the record ----------------------------------------------------------------------------
 
+    @_alone
     def flush(self) -> None:
         """Bring the rows that wait on the device over to ``telemetry``: one device sync."""
         rows = self._recorder.flush()
@@ -332,16 +363,17 @@ class Trainer:
             raise LookupError(f"step {t} was forgotten: the run was rewound to step {self.t}")
         return {n: v for n, v in rows[t].items() if n not in ("step", "phase")}
 
-    def _measure(self) -> None:
-        """Add to the newest row what is measured on fresh samples, and keep a few of them."""
+    @_alone
+    def measure(self) -> dict[str, float]:
+        """Return what the probes measure now, name to number; nothing is recorded or changed."""
         self._drop_out(False)
         fake = self.generator.sample(self.spec.probe_size, self._private("probe"))
         measurement = Measurement(
             self.generator, self.discriminator, self.data, self._held_out, fake, self.threshold
         )
-        self.telemetry.rows[-1].update(measure(measurement))
-        self.telemetry.samples.append(self.show())
+        return measure(measurement)
 
+    @_alone
     def show(self, n: int = DISPLAYED) -> dict[str, Any]:
         """Return n fresh sentences with D's opinion: a probability each, a score per token.
 
@@ -359,6 +391,7 @@ class Trainer:
             sentences.append({"tokens": words, "scores": scored, "p_real": float(f"{p:.4g}")})
         return {"step": self.t, "sentences": sentences}
 
+    @_alone
     def sample(self, n: int, temperature: float = 1.0) -> list[str]:
         """Return n sentences that the generator writes now; nothing that trains is touched.
 
@@ -382,6 +415,7 @@ class Trainer:
 
     # ---- the state -----------------------------------------------------------------------------
 
+    @_alone
     def snapshot(self) -> dict[str, Any]:
         """Return everything that a bit-identical continuation needs, but the telemetry so far."""
         self.flush()
@@ -397,10 +431,11 @@ class Trainer:
             "streams": {name: stream.get_state() for name, stream in self.streams.items()},
             "applied": dict(self._applied.values),
             "wanted": dict(wanted.values),  # turned, perhaps, but not yet applied
-            "source": wanted.source,
+            "sources": dict(wanted.sources),
             "diverged": self.diverged,
         }
 
+    @_alone
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Go back to a snapshot of this run; telemetry after it is forgotten."""
         self._recorder.flush()
@@ -414,21 +449,23 @@ class Trainer:
         self.estimator.load_state({n: x.to(self.device) for n, x in snapshot["estimator"].items()})
         for name, state in snapshot["streams"].items():
             self.streams[name].set_state(state)
-        self.knobs.set(snapshot["applied"], source="restored")
-        self._applied = self.knobs.read()
+        self._applied = self.knobs.put(snapshot["applied"], source="restored")
         self.mirror.update(self._applied)
-        if snapshot["wanted"] != snapshot["applied"]:
-            self.knobs.set(snapshot["wanted"], source=snapshot["source"])
+        for name, value in snapshot["wanted"].items():
+            if value != snapshot["applied"][name]:
+                self.knobs.set({name: value}, source=snapshot["sources"][name])
         self.diverged = snapshot["diverged"]
         self._ok.fill_(not self.diverged)
         self.telemetry.truncate(self.t)
 
+    @_alone
     def save(self, path: str | Path) -> Path:
         """Write a checkpoint from which `resume` goes on bit for bit (on CPU); return its path."""
         state = self.snapshot() | {
             "spec": self.spec.model_dump_json(),
-            "schedule": json.dumps(list(self.schedule)),
+            "schedule": json.dumps(self.schedule.content()),
             "data": self.data.fingerprint,
+            "device": self.device.type,
             "telemetry": self.telemetry.text(),
         }
         return checkpoint.write(state, path)
@@ -439,11 +476,17 @@ class Trainer:
 
         Raises:
             FileNotFoundError, DamagedCheckpoint: nothing there, or not what was written.
-            ValueError: the data is not what the run was trained on.
+            ValueError: the data is not what the run was trained on, or the device is of another
+                kind: random streams do not carry over.
         """
         state = checkpoint.read(path)
         spec = Spec.model_validate_json(state["spec"])
-        trainer = cls(spec, Schedule(json.loads(state["schedule"])), data=data)
+        trainer = cls(spec, Schedule.parse(json.loads(state["schedule"])), data=data)
+        if trainer.device.type != state["device"]:
+            raise ValueError(
+                f"{path}: was saved on {state['device']}, this run is on {trainer.device.type}; "
+                f"random streams do not carry over, so it goes on only where it was"
+            )
         if trainer.data.fingerprint != state["data"]:
             raise ValueError(
                 f"{path}: was trained on other data (sha256 {state['data'][:12]}..., "
@@ -453,6 +496,7 @@ class Trainer:
         trainer.restore(state)
         return trainer
 
+    @_alone
     def branch(self) -> "Trainer":
         """Return a second trainer that stands where this one stands and goes its own way."""
         twin = Trainer(self.spec, self.schedule, data=self.data)

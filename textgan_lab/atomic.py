@@ -1,0 +1,32 @@
+"""Whole files: after a kill, a full disk or a power cut a path holds all of it, or the old."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write(path: str | Path, content: bytes | memoryview) -> Path:
+    """Replace the file at ``path`` by ``content``, atomically and durably; return the path.
+
+    Written beside its place, flushed to the disk, then moved over; several writers do not mix.
+    Raises OSError (disk full, no right to write) with the old file intact and no scratch file left.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        os.unlink(scratch)
+        raise
+    if os.name == "posix":  # the new name itself must reach the disk; Windows cannot open folders
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return path
