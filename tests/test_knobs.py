@@ -203,7 +203,7 @@ def test_a_session_replays_on_its_own_spec_and_data_only():
     schedule = Schedule([[0, "a", 0.5]], {"spec": made_on, "data": "ab12", "steps": 9})
     knobs = Knobs([Knob("a", 0.0, (0.0, 1.0), "")])
     schedule.check(knobs, {"seed": 1, "widths": (2, 3), "device": "cpu"}, "ab12")
-    with pytest.raises(ValueError, match=r"made with seed=1 \(here 2\), widths=\[2, 3\] \(here None"):
+    with pytest.raises(ValueError, match=r"with seed=1 \(here 2\), widths=\[2, 3\] \(here None"):
         schedule.check(knobs, {"seed": 2}, "ab12")
     with pytest.raises(ValueError, match=r"data's sha256='ab12' \(here 'cd34'\)"):
         schedule.check(knobs, made_on, "cd34")

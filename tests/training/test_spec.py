@@ -81,8 +81,8 @@ TEXT, POINTS = TinyLanguage(), TwoClouds()
 @pytest.mark.parametrize(
     "data, spec, said",
     [
-        (POINTS, {}, "'two-clouds' is points.* 'lstm' plays text; for points: mlp; discr.*; for points: pathwise"),
-        (TEXT, {"discriminator": "mlp"}, "data 'tiny-3-3' is text, and: discriminator 'mlp' plays points; for text: cnn, lstm"),
+        (POINTS, {}, "is points.* 'lstm' plays text; for points: mlp; discr.*; for points: pathwise"),
+        (TEXT, {"discriminator": "mlp"}, "'tiny-3-3' is text.* 'mlp' plays points; for text: cnn"),
         (TEXT, {"estimator": "pathwise"}, "estimator 'pathwise' plays points"),
         (POINTS, {"generator": "mlp"}, "discriminator 'cnn' plays text"),
         (TEXT, {"estimator": "dense_reinforce"}, "one logit a token: lstm"),
