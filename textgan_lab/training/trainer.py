@@ -5,7 +5,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -251,11 +251,7 @@ class Trainer:
         play = self._judged(self._on_input(real), self._on_input(rollout.x), real_mask)
         s_real, s_fake, fake_mask = play.real_logits, play.fake_logits, rollout.mask
         parts = {"adversarial": self.loss.d(s_real, s_fake, real_mask, fake_mask)}
-        for remedy, strength in self._active():
-            term = remedy.d_term(play)
-            if term is not None:
-                parts[remedy.name] = strength * term
-        loss = sum(parts.values()).float()
+        loss = self._total(parts, lambda remedy: remedy.d_term(play))
         norm = self._d.update(loss, self._optimisers["d"], self._ok)
         s_real, s_fake = s_real.detach(), s_fake.detach()
         at_real, at_fake = mean(s_real, real_mask), mean(s_fake, fake_mask)
@@ -277,11 +273,7 @@ class Trainer:
         self._drop_out(False)  # D's dropout regularises D; as a judge it speaks clearly
         rollout = self._rollout()
         parts = {"adversarial": self.estimator.loss(rollout, self._judge, self.loss)}
-        for remedy, strength in self._active():
-            term = remedy.g_term(rollout)
-            if term is not None:
-                parts[remedy.name] = strength * term
-        loss = sum(parts.values()).float()
+        loss = self._total(parts, lambda remedy: remedy.g_term(rollout))
         norm = self._g.update(loss, self._optimisers["g"], self._ok)
         return {
             "g_loss": loss,
@@ -305,6 +297,14 @@ class Trainer:
         for remedy in self.remedies:
             if self._applied.values[remedy.knob.name] != 0:
                 yield remedy, self.mirror.slots[remedy.knob.name]
+
+    def _total(self, parts: dict[str, Tensor], term: Callable[[Any], Tensor | None]) -> Tensor:
+        """Add the active remedies' terms to ``parts``; return the sum, which is what is optimised."""
+        for remedy, strength in self._active():
+            value = term(remedy)
+            if value is not None:
+                parts[remedy.name] = strength * value
+        return sum(parts.values()).float()
 
     def _on_input(self, x: Tensor) -> Tensor:
         for remedy, strength in self._active():
