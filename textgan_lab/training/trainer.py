@@ -299,7 +299,7 @@ class Trainer:
                 yield remedy, self.mirror.slots[remedy.knob.name]
 
     def _total(self, parts: dict[str, Tensor], term: Callable[[Any], Tensor | None]) -> Tensor:
-        """Add the active remedies' terms to ``parts``; return the sum, which is what is optimised."""
+        """Add the active remedies' terms to ``parts``; return the sum: what is optimised."""
         for remedy, strength in self._active():
             value = term(remedy)
             if value is not None:
