@@ -202,6 +202,9 @@ class Schedule:
     def parse(cls, content: Any) -> "Schedule":
         """Build a schedule from what `content` returned."""
         if isinstance(content, dict):
+            missing = {"spec", "data", "steps", "schedule"} - set(content)
+            if missing:
+                raise ValueError(f"no {', '.join(sorted(missing))}: export the session again")
             session = {name: content[name] for name in ("spec", "data", "steps")}
             return cls(content["schedule"], session)
         return cls(content)

@@ -105,7 +105,9 @@ def run_notebook(
     """
     path = Path(path)
     notebook = read(path)
-    values = resolve(path, given or {})
+    # a page saved after live use says LIVE = True; nobody watches here, unless asked for by name
+    headless = {"LIVE": False} if "LIVE" in parameters(path) else {}
+    values = resolve(path, {**headless, **(given or {})})
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     code_hash = hashlib.sha256(canonical(code).encode()).hexdigest()
     run = Run(root, identity(values, code_hash, _files(values)))

@@ -10,6 +10,7 @@ from ..knobs import Turn
 from ..telemetry import Telemetry
 
 FPS = 6  # frames a second at most: drawing takes time from training
+ONE_GO = 20  # steps between turns of one knob that still count as one move of the hand
 WINDOW = 400  # newest steps on show
 POINTS = 150  # of one curve at most: more cannot be told apart, and take time from training
 WIDTH, HEIGHT = 370, 120  # of one panel, in the SVG's own units
@@ -103,10 +104,11 @@ def strip(telemetry: Telemetry, parent: Telemetry | None = None, version: int = 
 
 
 def _newest(turns: Sequence[Turn]) -> str:
-    """Say the last few turns; a slider's way through many values is one."""
+    """Say the last few turns; a slider's way through many values, in one go, is one."""
     moves: list[list[Turn]] = []
     for turn in turns:
-        if moves and moves[-1][-1].name == turn.name:
+        last = moves[-1][-1] if moves else None
+        if last and last.name == turn.name and turn.step - last.step <= ONE_GO:
             moves[-1].append(turn)
         else:
             moves.append([turn])
@@ -134,7 +136,7 @@ def _chart(panel: Panel, rows, old, turns, first: int, last: int) -> str:
     for x in dict.fromkeys(f"{across(turn.step):.0f}" for turn in turns):
         parts.append(
             f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{TOP + height}" '
-            f'stroke="{colours.TURN}" stroke-width="1"/>'
+            f'stroke="{colours.TURN}" stroke-width="1" stroke-opacity="0.35"/>'
         )
     for value in ticks:
         y = down(value)
@@ -247,15 +249,15 @@ def board(sample: dict | None) -> str:
     largest = max(filter(math.isfinite, scores), default=0.0) or 1.0
     lines = []
     for sentence in sample["sentences"]:
-        tokens = "".join(
-            f'<span style="background:{_shade(s / largest)};padding:1px 4px;margin-right:2px;'
+        tokens = " ".join(  # the blank is where a long sentence may break
+            f'<span style="background:{_shade(s / largest)};padding:1px 4px;'
             f'border-radius:3px">{escape(token)}</span>'
             for token, s in zip(sentence["tokens"], sentence["scores"], strict=True)
             if token != "<eos>"
         )
         lines.append(
-            f'<div style="break-inside:avoid"><span style="display:inline-block;width:2.8em">'
-            f"{sentence['p_real']:.2f}</span>{tokens}</div>"
+            f'<div style="break-inside:avoid;display:flex"><span style="flex:0 0 2.8em">'
+            f"{sentence['p_real']:.2f}</span><span>{tokens}</span></div>"
         )
     return (
         f'<div data-sample="{sample["step"]}" style="{_TEXT}">'
@@ -306,7 +308,8 @@ def status(state: str, t: int, phase: str, rate: float, notice: str = "", error:
     elif notice:
         said = f'<b style="color:{colours.FINDING["tip"]}">⚑ {escape(notice)}</b>'
     return (
-        f'<div data-state="{state}" data-t="{t}" style="font:24px/1.3 sans-serif">'
+        f'<div data-state="{state}" data-t="{t}" style="font:24px/1.3 sans-serif;'
+        f'white-space:nowrap;overflow:hidden;text-overflow:ellipsis">'
         f'<b style="color:{colour}">{sign} {state}</b> &ensp; step <b>{t}</b> &ensp; '
         f'{escape(phase)} &ensp; {rate:.0f} steps/s &ensp; <span style="font-size:18px">{said}'
         "</span></div>"
