@@ -191,6 +191,12 @@ def test_schedules_survive_files_in_both_forms(tmp_path):
     assert eval(repr(schedule)) == schedule != Schedule()
 
 
+def test_a_session_without_a_field_says_which(tmp_path):
+    (tmp_path / "old.json").write_text('{"schedule": [], "spec": {}, "steps": 3}')
+    with pytest.raises(ValueError, match="no data: export the session again"):
+        Schedule.load(tmp_path / "old.json")
+
+
 @pytest.mark.parametrize("content", ["{}", "[[1, 2]]", "not json", "3"])
 def test_a_file_that_holds_no_schedule_is_named(tmp_path, content):
     (tmp_path / "bad.json").write_text(content)

@@ -22,7 +22,7 @@ def test_a_run_with_parameters_and_its_second_call(tmp_path, write_notebook, mon
     monkeypatch.chdir(tmp_path)
     path = write_notebook(
         "lesson.ipynb",
-        ("N = 3\nNAME = 'x'\nBETAS = [0.5]\nLR = 1.0", "parameters"),
+        ("N = 3\nNAME = 'x'\nBETAS = [0.5]\nLR = 1.0\nLIVE = True", "parameters"),
         "import os, sys\nprint(os.getcwd(), sys.executable, os.environ['TEXTGAN_LAB_RUN'])",
         ("print('claim:', N, repr(NAME), BETAS)\nprint(LR)", "claim"),
     )
@@ -36,7 +36,8 @@ def test_a_run_with_parameters_and_its_second_call(tmp_path, write_notebook, mon
     assert result.repeated
     assert result.claims == [claim]
     assert result.parameters == {
-        "N": 7, "NAME": "0012'; import os", "BETAS": [0.001], "LR": 1.0
+        "N": 7, "NAME": "0012'; import os", "BETAS": [0.001], "LR": 1.0,
+        "LIVE": False,  # saved after live use, but nobody watches here
     }  # fmt: skip
     record = json.loads((root / result.key / "run.json").read_text())
     assert record["parameters"] == result.parameters

@@ -71,6 +71,13 @@ def test_a_slider_s_way_is_said_as_one_move_and_only_the_last_four_are():
     assert "d_noise" not in view.strip(record(turns=[*way, *others], d_loss=lambda t: t))
 
 
+def test_moves_of_one_knob_long_apart_are_two():
+    far = 10 + 20 + 1
+    turns = [Turn(10, "d_lr", 0.1, 0.2), Turn(far, "d_lr", 0.2, 0.3)]
+    said = re.sub("<[^>]*>", "", view.strip(record(60, turns)))
+    assert "d_lr 0.1 → 0.2" in said and "d_lr 0.2 → 0.3" in said
+
+
 def test_only_the_newest_steps_are_on_show():
     telemetry = record(n=1000, d_loss=lambda t: t)
     (svg,) = charts(view.strip(telemetry)).values()
@@ -181,6 +188,11 @@ def test_tokens_are_escaped_and_coloured_by_score():
     # REAL is #009E73, FAKE #CC79A7; the largest score is 5, full colour 0.75
     shades = re.findall(r"rgba\([^)]*\)(?=;padding:1px)", html)
     assert shades == ["rgba(0,158,115,0.30)", "rgba(204,121,167,0.15)"]
+
+
+def test_a_long_sentence_can_break_between_any_two_tokens():
+    html = view.board({"step": 1, "sentences": [sentence(["one", "two"], [0.1, 0.2])]})
+    assert re.search(r">one</span> <span[^>]*>two<", html)
 
 
 def test_everything_a_person_may_name_is_escaped():
