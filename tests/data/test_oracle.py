@@ -66,6 +66,17 @@ def test_log_prob_equals_the_plain_recurrence(weights):
     )
 
 
+def test_next_token_laws_multiply_to_the_sentence(weights):
+    oracle = LSTMOracle.from_npz(weights[1], length=6)
+    ids = torch.tensor([[0, 1, 2, 3, 4, 5], [6, 6, 6, 6, 6, 6]]) + 4
+    log_p = oracle.next_log_prob(ids)
+    assert log_p.shape == (2, 6, oracle.vocab_size)
+    torch.testing.assert_close(log_p.exp().sum(2), torch.ones(2, 6, dtype=torch.float64))
+    assert (log_p[..., :4] == -torch.inf).all()
+    sentence = log_p.gather(2, ids[..., None]).sum((1, 2))
+    torch.testing.assert_close(sentence, oracle.log_prob(ids), rtol=0, atol=1e-12)
+
+
 def test_all_sentences_together_have_probability_one():
     oracle = LSTMOracle(vocab_size=5, hidden=3, length=4)
     ids = torch.tensor(list(itertools.product(range(5), repeat=4))) + 4

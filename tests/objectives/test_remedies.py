@@ -170,6 +170,25 @@ def test_the_slopes_norm_runs_over_time_and_vocabulary_jointly():
     assert penalty.d_term(play_of(steep, x, x.flip(0))).item() == pytest.approx(25)
 
 
+@pytest.mark.parametrize("name, side", [("r1", "real"), ("r2", "fake")])
+@pytest.mark.parametrize("shape, per_token", [((2,), False), ((3, 4), False), ((3, 4), True)])
+def test_a_flatness_penalty_against_finite_differences(name, side, shape, per_token):
+    d, g = Bowl(shape[-1], per_token), seeded(2)
+    play = play_of(d, *(torch.rand(5, *shape, generator=g, dtype=torch.float64) for _ in range(2)))
+    score = lambda x: d(x[None]).mean().item()  # noqa: E731  (mean over time if per token)
+    slopes = [by_differences(score, x).square().sum().item() for x in getattr(play, side)]
+    assert REMEDIES.make(name).d_term(play).item() == pytest.approx(sum(slopes) / 10, rel=1e-6)
+
+
+def test_ids_are_held_flat_as_one_hot_points():
+    d, ids = Bowl(7), torch.tensor([[4, 5, 2], [6, 2, 0]])
+    logits = torch.zeros(2)
+    for name in ("r1", "r2"):
+        from_ids = REMEDIES.make(name).d_term(Play(d, ids, ids, logits, logits, None, 7, seeded()))
+        x = simplex(ids, 7)
+        assert from_ids.item() == REMEDIES.make(name).d_term(play_of(d, x, x)).item() > 0
+
+
 def test_ids_are_penalised_as_one_hot_points():
     d = Bowl(7)
     real, fake = torch.tensor([[4, 5, 2], [6, 2, 0]]), torch.tensor([[5, 5, 5], [4, 4, 2]])

@@ -62,8 +62,8 @@ def test_the_record_of_a_step():
     assert step.phase == "adversarial" and step.turns == ()
     assert set(step.values) == {
         "d_loss", "d_loss.adversarial", "d_accuracy", "d_accuracy_real", "d_accuracy_fake",
-        "d_logit_real", "d_logit_fake", "d_grad_norm", "g_loss", "g_loss.adversarial",
-        "g_grad_norm",
+        "d_logit_real", "d_logit_fake", "d_grad_norm", "d_grad_cosine", "g_loss",
+        "g_loss.adversarial", "g_grad_norm", "g_grad_cosine",
     }  # fmt: skip
     v = step.values
     assert v["d_accuracy"] == pytest.approx((v["d_accuracy_real"] + v["d_accuracy_fake"]) / 2)
@@ -103,6 +103,56 @@ def test_a_gradient_is_cut_to_its_largest_norm():
         norm = step.values["d_grad_norm"]
         assert 1e-3 < norm < 1e6  # logged before it is cut
         assert (t._d.flat - before).norm().item() == pytest.approx(min(norm, clip), rel=1e-2)
+
+
+def test_the_cosine_compares_a_gradient_with_the_one_before():
+    """Gradient descent without clipping at step size 1: a move is minus its gradient."""
+    t = build(d_optimiser="sgd", d_clip=1e9, knobs={"d_lr": 1.0, "g_steps": 0})
+    places = [t._d.flat.clone()]
+    for _ in t.steps(3):
+        places.append(t._d.flat.clone())
+    moves = [b - a for a, b in zip(places, places[1:], strict=False)]
+    cosines = [row["d_grad_cosine"] for row in t.telemetry.rows]
+    assert cosines[0] == 0.0
+    for i in (1, 2):
+        by_moves = torch.cosine_similarity(moves[i - 1], moves[i], dim=0).item()
+        assert cosines[i] == pytest.approx(by_moves, abs=1e-4)
+
+
+def test_a_gradient_of_zero_has_cosine_zero():
+    t = build(estimator="argmax")
+    list(t.steps(3))
+    assert [row["g_grad_cosine"] for row in t.telemetry.rows] == [0.0] * 3
+
+
+def test_the_gradient_that_g_would_get_is_the_one_it_gets():
+    """The first step's norm, once D is held still and the noise is the step's own."""
+    t, twin = build(knobs={"d_steps": 0}), build(knobs={"d_steps": 0})
+    twin._private = lambda purpose: twin.streams["g_noise"]
+    (step,) = t.steps(1)
+    norm = twin.g_gradient(n=8).norm().item()
+    assert norm == pytest.approx(step.values["g_grad_norm"], rel=1e-5)
+
+
+def test_losses_share_what_g_played_and_differ_in_the_slope():
+    """The slopes of saturating and non-saturating, -sigmoid(s) and -sigmoid(-s), add up to -1."""
+    t = build()
+    sat, ns, w = (
+        t.g_gradient(name, n=64) for name in ("saturating", "non_saturating", "wasserstein")
+    )
+    torch.testing.assert_close(sat + ns, w, rtol=1e-4, atol=1e-7)
+    assert not torch.equal(sat, t.g_gradient("saturating", n=64, draw=1))
+
+
+@pytest.mark.parametrize("estimator", ["gumbel", "reinforce", "argmax"])
+def test_asking_for_the_gradient_changes_nothing(estimator):
+    asked, left = build(estimator=estimator), build(estimator=estimator)
+    for t in (asked, left):
+        for _ in t.steps(4):
+            if t is asked:
+                t.g_gradient("saturating", n=16)
+    assert torch.equal(asked._g.flat, left._g.flat) and torch.equal(asked._d.flat, left._d.flat)
+    assert asked.telemetry.rows == left.telemetry.rows
 
 
 def test_the_counts_say_who_moves():

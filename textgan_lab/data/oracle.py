@@ -126,6 +126,23 @@ class LSTMOracle(DrawnData):
                 total[rows] += logits.gather(1, word[:, None]).squeeze(1) - logits.logsumexp(1)
         return torch.where(legal.all(1), total, -torch.inf)
 
+    def next_log_prob(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return ln p(next token | the tokens before): [n, length] -> [n, length, V] float64.
+
+        Special tokens are at -inf; as part of a prefix they are read like the first oracle token.
+        """
+        cell, (n, length) = self._on(ids.device), ids.shape
+        tokens = (ids - len(SPECIALS)).clamp(min=START)
+        state, word = cell.begin(n), cell.start(n)
+        shape = (n, length, self.vocab_size)
+        log_p = torch.full(shape, -torch.inf, dtype=torch.float64, device=ids.device)
+        for t in range(length):
+            state = cell.step(word, state)
+            logits = torch.addmm(cell.bo, state[0], cell.Wo)
+            log_p[:, t, len(SPECIALS) :] = logits.log_softmax(1)
+            word = tokens[:, t]
+        return log_p
+
     def nll_per_token(self, ids: torch.Tensor) -> float:
         """Return the mean of -log_prob / length over sentences [n, length], in nats per token.
 

@@ -19,6 +19,7 @@ class Player:
         self.module, self.clip = module, clip
         self.params = list(module.parameters())
         self.flat = torch.cat([p.detach().reshape(-1) for p in self.params])
+        self.direction = torch.zeros_like(self.flat)  # of the newest gradient, length 1
         sizes = [p.numel() for p in self.params]
         for p, piece in zip(self.params, self.flat.split(sizes), strict=True):
             p.data = piece.view_as(p)
@@ -27,19 +28,26 @@ class Player:
         """Cut a flat tensor into the pieces that optimisers update."""
         return [flat] if flat.is_cuda else list(flat.split(PIECE))
 
-    def update(self, loss: Tensor, optimiser: Optimiser, ok: Tensor) -> Tensor:
-        """Move the weights down the gradient of ``loss``; return its 2-norm before clipping.
+    def gradient(self, loss: Tensor) -> Tensor:
+        """Return the gradient of ``loss`` as one flat tensor, 0 where it does not depend on it."""
+        if not loss.requires_grad:
+            return torch.zeros_like(self.flat)
+        grads = torch.autograd.grad(loss, self.params, materialize_grads=True)
+        return torch.cat([g.reshape(-1) for g in grads])
 
-        ``ok`` turns false on the device, and stays false, when loss or norm is not finite; while it
-        is false nothing moves. A loss that does not depend on the weights has gradient 0.
+    def update(self, loss: Tensor, optimiser: Optimiser, ok: Tensor) -> tuple[Tensor, Tensor]:
+        """Move the weights down the gradient of ``loss``.
+
+        Returns its 2-norm before clipping, and its cosine with the gradient of the update before
+        (0 at the first, and where one of them is 0). ``ok`` turns false on the device, and stays
+        false, when loss or norm is not finite; while it is false nothing moves.
         """
-        if loss.requires_grad:
-            grads = torch.autograd.grad(loss, self.params, materialize_grads=True)
-            flat = torch.cat([g.reshape(-1) for g in grads])
-        else:
-            flat = torch.zeros_like(self.flat)
+        flat = self.gradient(loss)
         norm = torch.linalg.vector_norm(flat)
         ok.logical_and_(loss.detach().isfinite() & norm.isfinite())
+        direction = flat / norm.clamp(min=torch.finfo(norm.dtype).tiny)
+        cosine = direction @ self.direction
+        self.direction.copy_(direction)
         flat.mul_((self.clip / (norm + 1e-6)).clamp(max=1))
         optimiser.step(self.pieces(flat), ok)
-        return norm
+        return norm, cosine

@@ -15,19 +15,27 @@ from torch import Tensor
 from ..catalogue import Catalogue
 from ..data.law import PAD
 from ..metrics import compare_laws, distinct, unique_ratio
+from ..metrics.two_sample import two_sample_accuracy
 from ..models.sampling import Rollout
+from .cells import Cells
 
 PROBES = Catalogue("probe")
+EXPOSED = 64  # sentences a side whose next-token laws are compared in full
 
 
 @dataclass
 class Measurement:
-    """Fresh fakes and held-out real data, on the device; what several probes need is kept."""
+    """Fresh fakes and real data, on the device; what several probes need is kept.
+
+    ``held_out`` was never trained on, ``seen`` (as many rows, if there are) may have been.
+    """
 
     generator: Any
     discriminator: Any
     data: Any
+    cells: Cells
     held_out: Tensor
+    seen: Tensor
     fake: Tensor
     threshold: float | None  # D's logit above which it says "real"; None: halfway between means
 
@@ -54,10 +62,20 @@ class Measurement:
     @cached_property
     def fake_sentences(self) -> list[tuple[int, ...]]:
         """The fakes without padding, on the host."""
-        return [tuple(i for i in row if i != PAD) for row in self.fake.tolist()]
+        return without_padding(self.fake)
+
+    @cached_property
+    def fake_counts(self) -> Tensor:
+        """How often each cell occurs in each fake, [n, cells], on the host."""
+        return self.cells.count(self.fake).cpu()
 
 
 Probe = Callable[[Measurement], dict[str, float]]
+
+
+def without_padding(ids: Tensor) -> list[tuple[int, ...]]:
+    """Return sentences [n, time] as tuples of their tokens, on the host."""
+    return [tuple(i for i in row if i != PAD) for row in ids.tolist()]
 
 
 @PROBES.register("held_out_nll")
@@ -125,23 +143,83 @@ def modes(m: Measurement) -> dict[str, float]:
 @PROBES.register("diversity")
 def diversity(m: Measurement) -> dict[str, float]:
     """Share of distinct sentences, and distinct-2, among the fakes; both fall with their number."""
-    if not m.is_text:
-        return {}
-    return {
-        "unique_ratio": unique_ratio(m.fake_sentences),
-        "distinct_2": distinct(m.fake_sentences, 2),
-    }
+    return _diversity(m.fake) if m.is_text else {}
+
+
+@PROBES.register("cells")
+def cells(m: Measurement) -> dict[str, float]:
+    """Fakes against held-out data, counted in cells: entropy and JS in nats, accuracy of counting.
+
+    ``cells_accuracy`` is that of naive Bayes on the counts, judged on rows that did not teach it:
+    a lower bound on what the best D would reach.
+    """
+    return _cells(m.fake_counts, m.cells.count(m.held_out).cpu())
 
 
 @PROBES.register("accuracy")
 def accuracy(m: Measurement) -> dict[str, float]:
-    """D's accuracy on held-out real data and fresh fakes: no sentence that it was trained on."""
+    """D's accuracy on held-out real data and fresh fakes: no sentence that it was trained on.
+
+    ``d_memory`` says how much better D likes real data that it may have seen than data that it has
+    not, in pooled standard deviations of its logit (of its mean logit, for a per-token D).
+    """
     real, fake = m.discriminator(m.held_out), m.discriminator(m.fake)
+    seen, unseen = _per_row(m.discriminator(m.seen), m.seen), _per_row(real, m.held_out)
     if m.is_text and real.dim() == 2:
         real, fake = real[m.held_out != PAD], fake[m.fake != PAD]
     at = (real.mean() + fake.mean()) / 2 if m.threshold is None else m.threshold
     right = ((real > at).double().mean() + (fake < at).double().mean()) / 2
-    return {"d_accuracy_held_out": right.item()}
+    spread = ((seen.var() + unseen.var()) / 2).sqrt()
+    memory = (seen.mean() - unseen.mean()) / spread.clamp(min=torch.finfo(spread.dtype).tiny)
+    return {"d_accuracy_held_out": right.item(), "d_memory": memory.item()}
+
+
+@PROBES.register("exposure")
+def exposure(m: Measurement) -> dict[str, float]:
+    """How much worse G continues its own prefixes than real ones, against the true next-token law.
+
+    Formula  mean over positions and sentences of KL(p(. | prefix) || q(. | prefix)), own prefixes
+             minus real ones, in nats per token, with its standard error; position by position, so
+             that a position that is hard for all cancels. Only for laws with ``next_log_prob``.
+    """
+    law = m.data.law
+    if not m.is_text or not hasattr(law, "next_log_prob"):
+        return {}
+    gaps = []
+    for ids in (m.fake[:EXPOSED], m.held_out[:EXPOSED]):
+        log_p, log_q = law.next_log_prob(ids), m.generator.score(ids).log_p.double()
+        gaps.append((log_p.exp() * (log_p - log_q)).nan_to_num(0.0).sum(2).mean(1))
+    own, real = gaps
+    se = (own.var() / len(own) + real.var() / len(real)).sqrt()
+    return {"exposure_gap": (own.mean() - real.mean()).item(), "exposure_gap_se": se.item()}
+
+
+def _per_row(logits: Tensor, x: Tensor) -> Tensor:
+    if logits.dim() == 1:
+        return logits.double()
+    return (logits * (x != PAD)).double().sum(1) / (x != PAD).sum(1)
+
+
+def _diversity(ids: Tensor) -> dict[str, float]:
+    sentences = without_padding(ids)
+    return {"unique_ratio": unique_ratio(sentences), "distinct_2": distinct(sentences, 2)}
+
+
+def _cells(counts: Tensor, real: Tensor) -> dict[str, float]:
+    p, q = (c.sum(0).double() / c.sum() for c in (real, counts))
+    mixed = (p + q) / 2
+    entropies = [-torch.xlogy(h, h).sum() for h in (p, q, mixed)]
+    return {
+        "cells_entropy": entropies[1].item(),
+        "cells_js": max(0.0, (entropies[2] - (entropies[0] + entropies[1]) / 2).item()),
+        "cells_accuracy": two_sample_accuracy(real, counts),
+    }
+
+
+def floors(data: Any, cells: Cells, held_out: Tensor, seen: Tensor) -> dict[str, float]:
+    """Return what fresh real data scores where fakes are measured: the floor of every distance."""
+    found = _cells(cells.count(seen).cpu(), cells.count(held_out).cpu())
+    return found | (_diversity(seen) if data.kind == "text" else {})
 
 
 def measure(m: Measurement) -> dict[str, float]:

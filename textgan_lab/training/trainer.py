@@ -15,14 +15,16 @@ from torch import Tensor
 from ..data.law import PAD, seed
 from ..knobs import Schedule, Turn
 from ..models import Rollout
+from ..objectives import LOSSES
 from ..objectives.losses import mean
 from ..objectives.remedies import Play
 from ..telemetry import Step, Telemetry
 from . import checkpoint
+from .cells import Cells
 from .live import OPTIMISERS, DeviceKnobs
 from .parts import assemble
 from .player import Player
-from .probes import Measurement, measure, opinions
+from .probes import Measurement, floors, measure, opinions
 from .progress import Progress
 from .recorder import Recorder
 from .spec import Spec, chosen
@@ -89,6 +91,7 @@ class Trainer:
         for dropout in parts.dropouts:
             dropout.p, dropout.generator = self.mirror.slots["d_dropout"], self.streams["d_dropout"]
         self._real = self.data.train.to(self.device)
+        self.t = 0
         self._held_out = self.data.validation[: spec.probe_size].to(self.device)
         self._vocab_size = getattr(self.data, "vocab_size", None)
         self._batch_positions = spec.batch_size * getattr(self.data, "length", 1)
@@ -98,12 +101,12 @@ class Trainer:
         self._applied = self.knobs.read()
         self.mirror.update(self._applied)
         self._positions, self._clock = 0, time.perf_counter()
-        self.t = 0
         self.diverged = False
         self.telemetry = Telemetry()
         self.telemetry.events.append({
             "event": "start", "step": 0, "spec": spec.model_dump(),
             "knobs": dict(self._applied.values), "data": self.data.fingerprint,
+            **(self._reference() if spec.probe_every else {}),
         })  # fmt: skip
         if self.estimator.blocked:
             why = f"estimator {self.estimator.name!r} passes no gradient to G"
@@ -205,8 +208,10 @@ class Trainer:
         if self.t % self._window == 0:
             self.flush()
             if self.spec.probe_every:
-                self.telemetry.rows[-1].update(self.measure())
-                self.telemetry.samples.append(self.show())
+                measurement = self._measurement()
+                self.telemetry.rows[-1].update(measure(measurement))
+                counts = measurement.fake_counts.sum(0).tolist()
+                self.telemetry.samples.append({**self.show(), "cells": counts})
         return Step(t, phase, turns, self._values)
 
     def _turn(self) -> tuple[Turn, ...]:
@@ -239,8 +244,8 @@ class Trainer:
     def _mle_update(self) -> dict[str, Tensor]:
         rollout = self.generator.score(self._batch())
         loss = mean(-rollout.log_q, rollout.mask)
-        norm = self._g.update(loss, self._optimisers["mle"], self._ok)
-        return {"mle_loss": loss, "g_grad_norm": norm}
+        norm, cosine = self._g.update(loss, self._optimisers["mle"], self._ok)
+        return {"mle_loss": loss, "g_grad_norm": norm, "g_grad_cosine": cosine}
 
     def _d_update(self) -> dict[str, Tensor]:
         real = self._batch()
@@ -252,7 +257,7 @@ class Trainer:
         s_real, s_fake, fake_mask = play.real_logits, play.fake_logits, rollout.mask
         parts = {"adversarial": self.loss.d(s_real, s_fake, real_mask, fake_mask)}
         loss = self._total(parts, lambda remedy: remedy.d_term(play))
-        norm = self._d.update(loss, self._optimisers["d"], self._ok)
+        norm, cosine = self._d.update(loss, self._optimisers["d"], self._ok)
         s_real, s_fake = s_real.detach(), s_fake.detach()
         at_real, at_fake = mean(s_real, real_mask), mean(s_fake, fake_mask)
         threshold = (at_real + at_fake) / 2 if self.threshold is None else self.threshold
@@ -267,6 +272,7 @@ class Trainer:
             "d_logit_real": at_real,
             "d_logit_fake": at_fake,
             "d_grad_norm": norm,
+            "d_grad_cosine": cosine,
         }
 
     def _g_update(self) -> dict[str, Tensor]:
@@ -274,11 +280,12 @@ class Trainer:
         rollout = self._rollout()
         parts = {"adversarial": self.estimator.loss(rollout, self._judge, self.loss)}
         loss = self._total(parts, lambda remedy: remedy.g_term(rollout))
-        norm = self._g.update(loss, self._optimisers["g"], self._ok)
+        norm, cosine = self._g.update(loss, self._optimisers["g"], self._ok)
         return {
             "g_loss": loss,
             **{f"g_loss.{name}": part for name, part in parts.items()},
             "g_grad_norm": norm,
+            "g_grad_cosine": cosine,
         }
 
     def _batch(self) -> Tensor:
@@ -306,9 +313,10 @@ class Trainer:
                 parts[remedy.name] = strength * value
         return sum(parts.values()).float()
 
-    def _on_input(self, x: Tensor) -> Tensor:
+    def _on_input(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
         for remedy, strength in self._active():
-            x = remedy.on_input(x, self._vocab_size, strength, self.streams["d_noise"])
+            source = noise or self.streams["d_noise"]
+            x = remedy.on_input(x, self._vocab_size, strength, source)
         return x
 
     def _judge(self, x: Tensor) -> Tensor:
@@ -366,12 +374,53 @@ class Trainer:
     @_alone
     def measure(self) -> dict[str, float]:
         """Return what the probes measure now, name to number; nothing is recorded or changed."""
+        return measure(self._measurement())
+
+    def _measurement(self) -> Measurement:
         self._drop_out(False)
         fake = self.generator.sample(self.spec.probe_size, self._private("probe"))
-        measurement = Measurement(
-            self.generator, self.discriminator, self.data, self._held_out, fake, self.threshold
+        return Measurement(
+            self.generator, self.discriminator, self.data, self._cells, self._held_out,
+            self._seen(), fake, self.threshold,
+        )  # fmt: skip
+
+    def _seen(self) -> Tensor:
+        """Return as many training rows as are held out, drawn with replacement, as batches are."""
+        rows = (len(self._held_out),)
+        drawn = torch.randint(
+            len(self._real), rows, generator=self._private("seen"), device=self.device
         )
-        return measure(measurement)
+        return self._real[drawn]
+
+    @functools.cached_property
+    def _cells(self) -> Cells:
+        return Cells(self.data, self.device)
+
+    def _reference(self) -> dict[str, Any]:
+        """Return what measurements are read against: the cells' names, and what real data score."""
+        found = floors(self.data, self._cells, self._held_out, self._seen())
+        return {"cells": self._cells.names, "floors": found}
+
+    @_alone
+    def g_gradient(self, loss: str | None = None, n: int = 512, draw: int = 0) -> Tensor:
+        """Return the gradient that G would get now, flat over its weights; nothing is changed.
+
+        Args:
+            loss: one of `LOSSES` instead of the run's own; its sign is that of a loss.
+            n: sentences or points to average over.
+            draw: another number draws other noise.
+
+        The adversarial part alone, under the estimator and the noise on D's input of the run.
+        """
+        part = self.loss if loss is None else LOSSES[loss]
+        self._drop_out(False)
+        noise, kept = self._private(f"gradient {draw}"), self.estimator.state()
+        rollout = self.estimator.play(self.generator, n, noise, self.mirror.slots)
+        value = self.estimator.loss(
+            rollout, lambda x: self.discriminator(self._on_input(x, noise)), part
+        )
+        self.estimator.load_state(kept)
+        return self._g.gradient(value)
 
     @_alone
     def show(self, n: int = DISPLAYED) -> dict[str, Any]:
@@ -424,6 +473,8 @@ class Trainer:
             "t": self.t,
             "g": self._g.flat.clone(),
             "d": self._d.flat.clone(),
+            "g_direction": self._g.direction.clone(),
+            "d_direction": self._d.direction.clone(),
             "optimisers": {
                 side: [x.clone() for x in o.state()] for side, o in self._optimisers.items()
             },
@@ -443,6 +494,8 @@ class Trainer:
         with torch.no_grad():
             self._g.flat.copy_(snapshot["g"])
             self._d.flat.copy_(snapshot["d"])
+            self._g.direction.copy_(snapshot["g_direction"])
+            self._d.direction.copy_(snapshot["d_direction"])
             for side, kept in snapshot["optimisers"].items():
                 for now, then in zip(self._optimisers[side].state(), kept, strict=True):
                     now.copy_(then)

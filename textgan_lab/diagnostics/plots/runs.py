@@ -4,8 +4,8 @@ import numpy as np
 import pandas
 from matplotlib.axes import Axes
 
-from ..telemetry import Telemetry
-from . import colours
+from ...telemetry import Telemetry
+from .. import colours
 
 
 def losses(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
