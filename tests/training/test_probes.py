@@ -233,6 +233,16 @@ def test_points_are_counted_at_their_nearest_prototype_and_every_mode_has_one():
     assert torch.equal(cells.count(x), torch.nn.functional.one_hot(nearest, 32))
 
 
+def test_a_rare_mode_has_a_prototype_of_its_own():
+    data = TwoClouds()
+    crowd = 0.01 * torch.randn(2000, 2, generator=seeded(1))
+    lonely = torch.tensor([[9.0, 0.0], [0.0, 9.0], [-9.0, 0.0]])
+    data.train = torch.cat([crowd, lonely])
+    cells = Cells(data, CPU)
+    at = cells.count(torch.cat([lonely, crowd[:1]])).argmax(1)
+    assert len(set(at.tolist())) == 4
+
+
 def test_fewer_distinct_points_than_cells_are_all_cells():
     data = TwoClouds()
     data.train = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
