@@ -2,9 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
+import torch
 
-from textgan_lab.metrics import distinct, ngram_js, unique_ratio
+from textgan_lab.metrics import (
+    distinct,
+    histogram_js_floor,
+    ngram_js,
+    ngram_js_floor,
+    unique_ratio,
+)
 
 CATS = [["the", "cat", "sat"], ["the", "cat", "ran"]]
 
@@ -52,6 +60,27 @@ def test_sentences_are_read_once():
     assert distinct(iter(CATS), 2) == 3 / 4
     assert unique_ratio(iter(CATS)) == 1.0
     assert ngram_js(iter(CATS), iter(CATS), 2) == 0.0
+
+
+def test_rows_of_arrays_and_tensors_are_read_as_tokens():
+    rows = [[4, 5], [4, 5], [5, 4]]
+    for ids in (np.array(rows), torch.tensor(rows)):
+        assert distinct(ids, 2) == 2 / 3  # elements of a tensor are equal by value, not identity
+        assert unique_ratio(ids) == 2 / 3
+        assert ngram_js(ids, rows, 1) == 0.0
+
+
+def test_the_floor_of_ngram_js_is_what_two_samples_of_one_law_keep():
+    rng = np.random.default_rng(0)
+    pool = rng.integers(0, 6, (800, 1)).tolist()  # sentences of one word: a histogram of 6 cells
+    floor = ngram_js_floor(pool, 1, size=100, draws=200)
+    # a divergence is chi-squared with 5 degrees over 4 n: known to sqrt(2/5 / 200) = 4.5 %
+    assert floor == pytest.approx(histogram_js_floor(6, 100), rel=4 * 0.045)
+    assert ngram_js_floor(pool, 1, size=400, draws=60) < floor / 3
+    assert ngram_js_floor(pool, 1, seed=1) != ngram_js_floor(pool, 1, seed=2)
+    assert ngram_js_floor(pool, 1) == ngram_js_floor(pool, 1, size=400)
+    with pytest.raises(ValueError, match="two parts of 5 from 8 sentences"):
+        ngram_js_floor(pool[:8], 1, size=5)
 
 
 def test_errors():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from textgan_lab.metrics.two_sample import two_sample_accuracy
 
@@ -30,9 +31,11 @@ def test_a_row_is_never_judged_by_what_it_taught():
 
 
 def test_more_tokens_a_row_tell_more():
+    """With 25 draws at 0.6 against 0.4 Bayes is right when more than 12 fall on the likelier."""
     p, q = np.array([0.6, 0.4]), np.array([0.4, 0.6])
-    one, many = (two_sample_accuracy(draws(p, 800, n, 1), draws(q, 800, n, 2)) for n in (1, 25))
-    assert one < 0.65 and many > 0.95
+    bayes = stats.binom.sf(12, 25, 0.6)  # 0.846
+    found = two_sample_accuracy(draws(p, 2000, 25, 1), draws(q, 2000, 25, 2))
+    assert abs(found - bayes) < 4 * 0.5 / 4000**0.5
 
 
 def test_the_two_sides_are_alike():
