@@ -14,9 +14,12 @@ _LAZY = {
     "GENERATORS": "models", "DISCRIMINATORS": "models",
     "LOSSES": "objectives", "ESTIMATORS": "objectives", "REMEDIES": "objectives",
     "OPTIMISERS": "training", "PROBES": "training", "Spec": "training", "Trainer": "training",
-    "LiveLab": "dashboard", "show": "dashboard", "keep": "batch",
+    "SCENARIOS": "training", "Scenario": "training",
+    "DETECTORS": "diagnostics", "Report": "diagnostics", "Watch": "diagnostics",
+    "diagnose": "diagnostics",
+    "LiveLab": "dashboard", "compare": "dashboard", "show": "dashboard", "keep": "batch",
 }  # fmt: skip
-_MODULES = {"metrics", "diagnostics"}
+_MODULES = {"metrics", "dynamics", "diagnostics"}
 _ALIASES = {"plots": "diagnostics.plots"}
 
 __all__ = sorted([*_LAZY, *_MODULES, *_ALIASES, "__version__"])

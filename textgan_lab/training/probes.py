@@ -14,8 +14,7 @@ from torch import Tensor
 
 from ..catalogue import Catalogue
 from ..data.law import PAD
-from ..metrics import compare_laws, distinct, unique_ratio
-from ..metrics.two_sample import two_sample_accuracy
+from ..metrics import compare_laws, distinct, two_sample_accuracy, unique_ratio
 from ..models.sampling import Rollout
 from .cells import Cells
 

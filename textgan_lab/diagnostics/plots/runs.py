@@ -1,4 +1,7 @@
-"""Plots of a run. Each takes telemetry, draws on one Axes and returns it."""
+"""Plots of a run. Each takes telemetry, draws on one Axes and returns it.
+
+Given a ``report`` (what `diagnose` returned) a plot flags its findings where they began.
+"""
 
 import numpy as np
 import pandas
@@ -6,9 +9,10 @@ from matplotlib.axes import Axes
 
 from ...telemetry import Telemetry
 from .. import colours
+from ..report import Report
 
 
-def losses(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
+def losses(telemetry: Telemetry, ax: Axes | None = None, report: Report | None = None) -> Axes:
     """Draw both players' losses as they were optimised; a binary loss of D balances at 2 ln 2.
 
     Before play, as long as the run has seen nothing else, the loss of the likelihood warm-up.
@@ -17,37 +21,51 @@ def losses(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
     frame = telemetry.frame()
     if "d_loss" not in frame and "g_loss" not in frame:
         _line(ax, frame, "mle_loss", colours.REAL, "likelihood warm-up, nats per token")
-        return _finish(ax)
+        return _finish(ax, report)
     _line(ax, frame, "d_loss", colours.D, "D")
     _line(ax, frame, "g_loss", colours.G, "G")
     start = next((e for e in telemetry.events if e["event"] == "start"), None)
     if start and start["spec"]["loss"] in ("saturating", "non_saturating"):
         ax.axhline(2 * np.log(2), color="0.6", lw=1, label="2 ln 2: D tells nothing apart")
-    return _finish(ax)
+    return _finish(ax, report)
 
 
-def accuracy(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
-    """Draw D's accuracy beside the Bayes accuracy, which no discriminator can exceed."""
+def accuracy(telemetry: Telemetry, ax: Axes | None = None, report: Report | None = None) -> Axes:
+    """Draw D's accuracy beside the Bayes accuracy, which no discriminator can exceed.
+
+    Where no law is known, beside that of counting in cells: what a D that looks would reach at
+    least.
+    """
     ax = _axes(ax, telemetry, "D's accuracy", "share judged right")
     frame = telemetry.frame()
     _line(ax, frame, "d_accuracy", colours.D, "on its batch")
-    _truth(ax, frame, "bayes_accuracy", "Bayes (exact)")
+    if "bayes_accuracy" in frame:
+        _truth(ax, frame, "bayes_accuracy", "Bayes (exact)")
+    elif "cells_accuracy" in frame:
+        seen = frame.dropna(subset=["cells_accuracy"])
+        label = "counting in cells (Bayes is no lower)"
+        ax.plot(seen["step"], seen["cells_accuracy"], color=colours.REAL, lw=1.6, label=label)
     ax.axhline(0.5, color="0.85", zorder=0)
     ax.set_ylim(-0.02, 1.02)
-    return _finish(ax)
+    return _finish(ax, report)
 
 
-def gradients(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
+def gradients(telemetry: Telemetry, ax: Axes | None = None, report: Report | None = None) -> Axes:
     """Draw the 2-norms of both gradients before clipping, on a log axis; zeros cannot be shown."""
     ax = _axes(ax, telemetry, "gradient norms", "2-norm over all weights")
     frame = telemetry.frame()
     _line(ax, frame, "d_grad_norm", colours.D, "D")
     _line(ax, frame, "g_grad_norm", colours.G, "G")
     ax.set_yscale("log", nonpositive="mask")
-    return _finish(ax)
+    return _finish(ax, report)
 
 
-def likelihood(telemetry: Telemetry, ax: Axes | None = None, unigram: float | None = None) -> Axes:
+def likelihood(
+    telemetry: Telemetry,
+    ax: Axes | None = None,
+    unigram: float | None = None,
+    report: Report | None = None,
+) -> Axes:
     """Draw the exact held-out NLL, nats per token; ``unigram`` adds that model's as a reference."""
     ax = _axes(ax, telemetry, "held-out likelihood", "nats per token")
     frame = telemetry.frame()
@@ -57,10 +75,10 @@ def likelihood(telemetry: Telemetry, ax: Axes | None = None, unigram: float | No
     begin = frame.loc[frame["phase"] == "adversarial", "step"]
     if len(begin) and begin.iloc[0] > frame["step"].iloc[0]:
         ax.axvspan(frame["step"].iloc[0], begin.iloc[0], color="0.93", zorder=0, label="warm-up")
-    return _finish(ax)
+    return _finish(ax, report)
 
 
-def divergence(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
+def divergence(telemetry: Telemetry, ax: Axes | None = None, report: Report | None = None) -> Axes:
     """Draw the true JS divergence in nats, with two standard errors and its ceiling ln 2."""
     ax = _axes(ax, telemetry, "true JS divergence", "nats")
     frame = telemetry.frame()
@@ -73,10 +91,10 @@ def divergence(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
         )  # fmt: skip
     ax.axhline(np.log(2), color="0.6", lw=1, label="ln 2: nothing in common")
     ax.set_ylim(0, 0.75)
-    return _finish(ax)
+    return _finish(ax, report)
 
 
-def modes(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
+def modes(telemetry: Telemetry, ax: Axes | None = None, report: Report | None = None) -> Axes:
     """Draw the share of each named mode over time as stacked bands, "none" on top in grey."""
     ax = _axes(ax, telemetry, "modes of what G writes", "share")
     frame = telemetry.frame()
@@ -88,7 +106,9 @@ def modes(telemetry: Telemetry, ax: Axes | None = None) -> Axes:
     labels = [name.removeprefix("mode.") for name in names]
     ax.stackplot(seen["step"], seen[names].T, labels=labels, colors=[*shades, "0.8"], alpha=0.85)
     ax.set_ylim(0, 1)
-    return _finish(ax)
+    _finish(ax, report)
+    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax
 
 
 def _axes(ax: Axes | None, telemetry: Telemetry, title: str, unit: str) -> Axes:
@@ -119,7 +139,27 @@ def _truth(ax: Axes, frame: pandas.DataFrame, name: str, label: str) -> None:
         ax.plot(seen["step"], seen[name], color=colours.TRUTH, ls="--", lw=1.6, label=label)
 
 
-def _finish(ax: Axes) -> Axes:
+def _flags(ax: Axes, report: Report) -> None:
+    """Mark each finding at its first step, its label above the axes, where it covers nothing."""
+    left, right = ax.get_xlim()
+    for i, finding in enumerate(report.findings):
+        colour = colours.FINDING[finding.severity]
+        ax.axvline(finding.since, color=colour, lw=1.2, zorder=1)
+        late = finding.since > left + 0.6 * (right - left)  # then there is no room to its right
+        ax.annotate(
+            finding.code, (finding.since, 1.0), xycoords=ax.get_xaxis_transform(),
+            xytext=(-2 if late else 2, 4 + 14 * i), textcoords="offset points",
+            ha="right" if late else "left", va="bottom", fontsize="x-small", color="white",
+            bbox={"boxstyle": "square,pad=0.25", "fc": colour, "ec": "none"}, zorder=5 - 0.1 * i,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 1.2, "relpos": (late, 0),
+                        "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
+    ax.set_title(ax.get_title(), pad=6 + 14 * len(report.findings))
+
+
+def _finish(ax: Axes, report: Report | None = None) -> Axes:
+    if report is not None:
+        _flags(ax, report)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize="small")
     for side in ("top", "right"):
