@@ -40,7 +40,8 @@ def report():
                 "t": trainer.t, "state": lab.state, "arrived": list(lab.arrived), "note": note,
                 "turns": [[turn.step, turn.name, turn.new] for turn in turns],
                 "knobs": dict(snapshot.values), "version": snapshot.version,
-                "lab": id(lab), "threads": sorted(threads),
+                "lab": id(lab), "threads": sorted(threads), "phases": len(lab.scenes),
+                "scenario": lab.scenario and lab.scenario.name, "cured": lab.cured,
             }
             with open("said.tmp", "w") as file:
                 json.dump(said, file)
@@ -203,6 +204,10 @@ class LivePage:
             self.page.mouse.move(x + 2 * (i + 1), y)
             self.page.wait_for_timeout(30)
         self.page.mouse.up()
+
+    def choose(self, option: str) -> None:
+        """Choose one of the scenarios."""
+        self.page.locator(".textgan-lab select").first.select_option(option)
 
     def click(self, label: str) -> None:
         """Click one of the lab's buttons."""

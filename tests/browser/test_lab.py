@@ -139,6 +139,73 @@ def test_running_the_live_cell_again_leaves_one_lab(live):
     assert threads == ["lab: train", "lab: view"]
 
 
+def test_a_scenario_is_loaded_run_diagnosed_and_cured(live):
+    temperature = ".widget-slider >> text=/^temperature$/"
+    live.page.wait_for_selector(temperature)
+    live.choose("argmax-wall")
+    live.click("load")
+    live.until(lambda said: said["scenario"] == "argmax-wall" and said["t"] == 0)
+    live.page.wait_for_selector("[data-scenario=argmax-wall][data-cured=false]")
+    # the sliders are those of the run on show: hard tokens have no temperature
+    live.page.wait_for_selector(temperature, state="detached")
+    live.press("g_lr", key="ArrowLeft")
+    assert live.until(lambda said: said["arrived"])["arrived"][0][1] == "g_lr"
+    live.click("▶ run")
+    live.until(lambda said: said["state"] == "finished", 90)
+    live.page.wait_for_selector("[data-finding]:not([data-finding=''])")
+    live.page.wait_for_selector("svg .finding[data-code=blocked-gradient]", state="attached")
+    charts, flags = live.page.evaluate(
+        """() => [...document.querySelectorAll('.textgan-lab svg')].map(chart =>
+            chart.querySelectorAll('.finding[data-code=blocked-gradient] path').length)
+            .reduce(([n, flags], found) => [n + 1, flags + found], [0, 0])"""
+    )
+    assert charts == flags == 6, "a flag in every chart"
+    live.click("cure")
+    live.page.wait_for_selector("[data-scenario=argmax-wall][data-cured=true]")
+    live.page.wait_for_selector(temperature)
+    live.page.wait_for_selector("svg polyline[stroke='#b8b8b8']", state="attached")
+    live.until(lambda said: said["cured"] and said["t"] > 60, 60)
+    live.page.wait_for_selector("svg .finding[data-code=blocked-gradient]", state="detached")
+
+
+def test_the_diagnosis_stays_unfolded_while_training_goes_on(live):
+    report = live.page.locator(".textgan-lab .widget-html", has_text="At step")
+    live.until(lambda said: said["t"] > 180, 60)
+    assert report.last.is_hidden() or report.count() == 1
+    live.click("diagnosis")
+    live.page.wait_for_function(
+        "[...document.querySelectorAll('.textgan-lab .widget-html')]"
+        ".some(w => w.offsetHeight > 0 && w.innerText.includes('not found'))"
+    )
+    t = live.said()["t"]
+    live.until(lambda said: said["t"] > t + 60, 60)
+    assert live.page.get_by_text("not found", exact=False).first.is_visible()
+
+
+def test_slow_motion_takes_one_step_and_shows_its_phases_in_order(live):
+    live.until(lambda said: said["t"] > 155, 60)  # past the warm-up, which has no D
+    live.click("pause")
+    t = live.until(lambda said: said["state"] == "paused")["t"]
+    button = live.page.locator(".textgan-lab button", has_text="next phase")
+    assert button.is_hidden()
+    live.click("slow motion")
+    names = []
+    for place in range(10):
+        shown = live.page.wait_for_selector(f"[data-phase='{place}']", timeout=5000)
+        names.append(shown.get_attribute("data-name"))
+        if names[-1] == "g.tokens":
+            framed = live.page.locator("[data-chosen=true]").count()
+            assert 1 <= framed <= 10
+        button.click()
+    assert names[:4] == ["d.samples", "d.score", "d.loss", "d.update"]
+    assert names[4:] == ["g.noise", "g.tokens", "g.score", "g.loss", "g.credit", "g.update"]
+    live.page.wait_for_selector("[data-phase]", state="detached", timeout=5000)
+    assert live.said()["t"] == t + 1
+    live.click("▶ run")
+    live.until(lambda said: said["t"] > t + 5)
+    assert button.is_hidden()
+
+
 def test_all_of_it_fits_on_one_screen(live, tmp_path):
     """And its picture is the one that README shows, where TEXTGAN_LAB_SCREENSHOT=1 asks for it."""
     live.until(lambda said: said["t"] > 230, 60)

@@ -49,15 +49,15 @@ def test_a_lab_on_a_run_under_way_goes_back_to_where_it_began(make, until):
     lab = LiveLab(trainer, snapshot_every=5)
     controls = lab._widget = Controls(lab)
     lab.step()
-    controls.buttons["⟲ rewind to"].click()
+    controls.buttons["⟲ rewind"].click()
     until(lambda: lab.trainer.t == 7)
     assert lab.notice == "rewound to step 7"
     for _ in range(3):
         lab.step()
     lab._do(lab._keep)
-    until(lambda: list(controls.back_to.options) == [7, 10])
+    until(lambda: list(controls.back_to.box.options) == [10, 7])
     assert controls.error is None
-    assert (controls.back_to.value, controls._back) == (7, 7)
+    assert controls.back_to.value == controls.back_to.box.value == 10
 
 
 @pytest.mark.parametrize("value", [4.4e-4, 1.0, 0.1])
@@ -126,30 +126,84 @@ def test_stops_are_round_and_hold_the_value(knob, value, some, count):
 def test_buttons_only_leave_commands_with_the_lab(lab, monkeypatch):
     left = []
     monkeypatch.setattr(
-        lab, "_do", lambda action, *args, wait: left.append((action.__name__, *args[:1], wait))
+        lab, "_do", lambda action, *args, wait: left.append((action.__name__, *args, wait))
     )
+    lab._widget.scenario.value = "static-collapse"
     for button in lab._widget.buttons.values():
         button.click()
-    assert left[:7] == [
-        ("_start", False), ("_pause", False), ("_step", "d", False), ("_step", "g", False),
-        ("_step", "both", False), ("_rewind", 0, False), ("_branch", 0, False),
+    (export,) = (command for command in left if command[0] == "_export")
+    left.remove(export)
+    assert left == [
+        ("_load", "static-collapse", False), ("_cure", True, False), ("_start", False),
+        ("_pause", False), ("_step", "d", False), ("_step", "g", False), ("_step", "both", False),
+        ("_slow", False), ("_next_phase", False), ("_rewind", 0, False), ("_branch", None, False),
     ]  # fmt: skip
-    ((name, path, wait),) = left[7:]
-    assert (name, wait) == ("_export", False)
-    assert path.name.startswith("session-")
+    assert export[1].name.startswith("session-")
+    assert export[2] is False
+
+
+def test_rewind_offers_the_newest_snapshot_and_branch_offers_now(lab, until):
+    back_to, branch_at = lab._widget.back_to, lab._widget.branch_at
+    lab._snapshots.update({t: lab._snapshots[0] for t in (10, 20)})
+    until(lambda: list(branch_at.box.options) == ["now", 20, 10, 0])
+    assert (back_to.box.options, back_to.box.value, back_to.value) == ((20, 10, 0), 20, 20)
+    assert branch_at.box.value == branch_at.value == "now"
+    lab._snapshots[30] = lab._snapshots[0]
+    until(lambda: back_to.box.value == back_to.value == 30)
+    until(lambda: branch_at.box.options[1] == 30)
+    assert branch_at.value == "now"
+    branch_at.box.value = 10
+    lab._widget.buttons["⎇ branch"].click()
+    until(lambda: "branched at step 0" in lab.notice)  # where that snapshot really stands
 
 
 def test_the_step_to_go_back_to_stays_chosen_while_snapshots_come_and_go(lab, until):
-    back_to = lab._widget.back_to
-    until(lambda: list(back_to.options) == [0])
+    pick = lab._widget.back_to
+    until(lambda: list(pick.box.options) == [0])
     lab._snapshots.update({t: lab._snapshots[0] for t in (10, 20)})
-    until(lambda: list(back_to.options) == [0, 10, 20])
-    back_to.value = 20
+    until(lambda: list(pick.box.options) == [20, 10, 0])
+    pick.box.value = 10
+    lab._snapshots = {t: lab._snapshots[0] for t in (0, 10, 20, 30)}
+    until(lambda: list(pick.box.options) == [30, 20, 10, 0])
+    assert pick.box.value == pick.value == 10
     lab._snapshots = {t: lab._snapshots[0] for t in (0, 20, 30)}
-    until(lambda: list(back_to.options) == [0, 20, 30] and back_to.value == 20)
-    assert lab._widget._back == 20
-    lab._snapshots = {t: lab._snapshots[0] for t in (0, 10, 30)}
-    until(lambda: list(back_to.options) == [0, 10, 30] and back_to.value == 10)
+    until(lambda: list(pick.box.options) == [30, 20, 0])
+    assert pick.box.value == pick.value == 0  # the nearest before the one that is gone
+
+
+# --- another run under the same sliders ----------------------------------------------------------
+
+
+def test_sliders_are_those_of_the_run_on_show(lab, make, until):
+    controls = lab._widget
+    old = controls.sliders["d_lr"]
+    lab._do(lambda: setattr(lab, "trainer", make(knobs={"d_lr": 0.05}, estimator="reinforce")))
+    until(lambda: "temperature" not in controls.sliders)
+    knobs = lab.trainer.knobs
+    assert {n: s.value for n, s in controls.sliders.items()} == dict(knobs.read().values)
+    assert controls.sliders["d_lr"] is not old
+    shown = [row.children[0] for column in controls.knobs.children for row in column.children[1:]]
+    assert set(shown) == set(controls.sliders.values())
+    controls.sliders["d_noise"].value = 0.25
+    assert knobs["d_noise"] == 0.25
+    assert controls.error is None
+
+
+def test_a_slider_that_is_gone_turns_nothing_and_says_so(lab, make, until):
+    gone = lab._widget.sliders["temperature"]
+    lab._do(lambda: setattr(lab, "trainer", make(estimator="reinforce")))
+    gone.value = 0.5
+    assert "no knob temperature" in lab.notice
+    assert lab.trainer.knobs.read().version == 0
+    assert lab.arrived == []
+
+
+def test_a_run_with_the_same_knobs_keeps_its_sliders(lab, until):
+    slider = lab._widget.sliders["d_noise"]
+    lab.branch()
+    lab.trainer.knobs.set(d_noise=0.5)
+    until(lambda: slider.value == 0.5)
+    assert lab._widget.sliders["d_noise"] is slider
 
 
 # --- what live code must not do ------------------------------------------------------------------
@@ -159,7 +213,10 @@ def parsed(name):
     return list(ast.walk(ast.parse((FOLDER / name).read_text(encoding="utf-8"))))
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.py")))
+LIVE = ("controls.py", "lab.py", "scenes.py", "view.py")
+
+
+@pytest.mark.parametrize("name", LIVE)
 def test_no_torch_no_pyplot_no_output_widget_in_the_lab_s_code(name):
     imported = {
         alias.name.split(".")[0]
@@ -179,7 +236,6 @@ def test_the_view_s_thread_reads_and_never_steps():
         node.attr
         for node in parsed("controls.py")
         if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Attribute)
-        and node.value.attr == "trainer"
+        and "trainer" in (getattr(node.value, "attr", ""), getattr(node.value, "id", ""))
     }
     assert taken == {"knobs", "t"}

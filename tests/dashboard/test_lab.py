@@ -97,7 +97,7 @@ def test_live_wait_raises_what_training_raised_and_the_status_says_it(make, monk
         with pytest.raises(Broken):
             lab.wait()
     assert lab.state == "failed"
-    assert "Broken: no memory left" in lab.status()
+    assert "Broken: no memory left" in lab.frame()["news"]
     monkeypatch.undo()
     lab.start()  # the thread lives on, and so does the run
     lab.wait()
@@ -116,10 +116,10 @@ def test_a_button_s_error_is_on_the_status_line(make, until):
     lab = LiveLab(make(mle_steps=5))
     controls = Controls(lab)
     controls.buttons["step D"].click()
-    until(lambda: "warm-up" in controls.html["status"].value)
+    until(lambda: "warm-up" in controls.html["news"].value)
     assert lab.state == "paused"
     lab._do(lab._rewind, -1, wait=False)
-    until(lambda: "no snapshot at or before step -1" in controls.html["status"].value)
+    until(lambda: "no snapshot at or before step -1" in controls.html["news"].value)
 
 
 def test_a_view_that_fails_stops_and_says_so_while_training_goes_on(make, monkeypatch, until):
@@ -129,7 +129,7 @@ def test_a_view_that_fails_stops_and_says_so_while_training_goes_on(make, monkey
     monkeypatch.setattr("textgan_lab.dashboard.view.strip", lambda *a: 1 / 0)
     until(lambda: not controls._view.is_alive())
     assert isinstance(controls.error, ZeroDivisionError)
-    assert "the view stopped: ZeroDivisionError" in controls.html["status"].value
+    assert "the view stopped: ZeroDivisionError" in controls.html["news"].value
     t = lab.trainer.t
     until(lambda: lab.trainer.t > t)
     assert lab.state == "running"
@@ -149,7 +149,7 @@ def test_a_run_that_diverges_pauses_and_says_so(make):
     lab.trainer._d.flat[0] = math.nan
     lab.start()
     assert lab.trainer.diverged
-    assert "not finite" in lab.status()
+    assert "not finite" in lab.frame()["news"]
     assert lab.state == "paused"
 
 

@@ -2,12 +2,15 @@
 
 import math
 import re
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
 from textgan_lab.dashboard import view
 from textgan_lab.diagnostics import colours
+from textgan_lab.diagnostics.detectors import Finding
+from textgan_lab.diagnostics.report import Report
 from textgan_lab.knobs import Turn
 from textgan_lab.telemetry import Telemetry
 
@@ -165,6 +168,17 @@ def test_the_outermost_hundredth_does_not_flatten_the_rest():
     assert ticks(svg)[-1] == "2"
 
 
+def test_what_needs_no_law_is_shown_only_where_no_law_says_it_better():
+    counted = {"d_accuracy": [0.5], "cells_accuracy": [0.7], "cells_js": [0.2], "unique_ratio": [1]}
+    law = {"bayes_accuracy": [0.9], "js": [0.3], "modes": [1.0], "mode.a": [1.0]}
+    shown = charts(view.strip(record(1, **counted)))
+    assert list(shown) == ["D's accuracy", "JS of counts, nats", "share of sentences that differ"]
+    assert "by counting" in "".join(shown["D's accuracy"].itertext())
+    shown = charts(view.strip(record(1, **counted, **law)))
+    assert list(shown) == ["D's accuracy", "true JS, nats", "modes present"]
+    assert "by counting" not in "".join(shown["D's accuracy"].itertext())
+
+
 def test_modes_go_from_0_to_their_number():
     names = {f"mode.{name}": [0.1] * 3 for name in ("a", "b", "c", "d", "e", "f", "none")}
     svg = charts(view.strip(record(n=3, modes=[1.0, 3.0, 6.0], **names)))["modes present"]
@@ -197,8 +211,10 @@ def test_a_long_sentence_can_break_between_any_two_tokens():
 
 def test_everything_a_person_may_name_is_escaped():
     bad = "<img src=x>"
-    assert bad not in view.status("paused", 3, "adversarial", 1.0, notice=bad)
-    assert bad not in view.status("failed", 3, "adversarial", 1.0, error=bad)
+    assert bad not in view.news(notice=bad)
+    assert bad not in view.news(error=bad)
+    assert bad not in view.news(report=Report(9, (finding(bad, evidence=bad),), (), {}))
+    assert bad not in view.strip(record(d_loss=lambda t: t), findings=[finding(bad)])
     turns = [Turn(1, bad, 0, 1, "user")]
     assert bad not in view.strip(record(turns=turns, d_loss=lambda t: t))
 
@@ -240,3 +256,77 @@ def test_round_steps(most, step):
 )
 def test_numbers_as_a_person_writes_them(value, text):
     assert view.number(value) == text
+
+
+# --- findings and scenarios ----------------------------------------------------------------------
+
+
+def finding(code="mode-collapse", severity="issue", since=5, evidence="2 < 3"):
+    return Finding(code, severity, since, 2.0, 3.0, evidence, "means", ("d_noise",), "03")
+
+
+def flags(svg):
+    """Where each flag stands: x of its pole, its colour, its code."""
+    return [
+        (float(g.find("line").get("x1")), g.find("path").get("fill"), g.get("data-code"))
+        for g in svg.iter("g")
+    ]
+
+
+def test_findings_are_flagged_in_every_chart_at_their_first_step():
+    found = [finding(), finding("oscillation", "tip", 10), finding("divergence", since=11)]
+    shown = charts(view.strip(record(d_loss=lambda t: t, d_accuracy=lambda t: 0.5), findings=found))
+    expected = [  # (44 + 362) / 2 and the right end; step 11 is not on show yet
+        (203.0, colours.FINDING["issue"], "mode-collapse"),
+        (362.0, colours.FINDING["tip"], "oscillation"),
+    ]
+    assert [flags(svg) for svg in shown.values()] == [expected, expected]
+    title = next(shown["losses"].iter("title"))
+    assert title.text == "mode-collapse, since step 5"
+
+
+def test_a_finding_older_than_the_window_has_no_flag():
+    shown = charts(view.strip(record(n=1000, d_loss=lambda t: t), findings=[finding(since=599)]))
+    assert flags(shown["losses"]) == []
+    shown = charts(view.strip(record(n=1000, d_loss=lambda t: t), findings=[finding(since=600)]))
+    assert flags(shown["losses"])[0][0] == X0
+
+
+def test_the_newest_issue_is_said_and_the_others_counted():
+    tip, old = finding("oscillation", "tip", 90), finding(since=20)
+    new = finding("divergence", since=70)
+    html = view.news(report=Report(100, (old, new, tip), (), {}))
+    assert 'data-finding="divergence"' in html
+    said = re.sub("<[^>]*>", "", html)
+    assert said == "⚑ divergence since step 70 and 2 more: 2 &lt; 3"
+    assert colours.FINDING["issue"] in html
+    only = view.news(report=Report(100, (tip,), (), {}))
+    assert 'data-finding="oscillation"' in only and colours.FINDING["tip"] in only
+    assert "more" not in only
+
+
+def test_no_finding_is_said_too():
+    assert "healthy" in view.news(report=Report(100, (), ("divergence",), {}))
+    short = Report(None, (), (), {"divergence": "too short"})
+    assert "Cannot tell: too short" in view.news(report=short)
+
+
+def test_what_was_done_or_went_wrong_stands_before_the_finding():
+    report = Report(100, (finding(),), (), {})
+    said = re.sub("<[^>]*>", "", view.news("rewound", "", report))
+    assert said.startswith("rewound &ensp; ⚑ mode-collapse since step 5")
+    failed = view.news("rewound", "OSError: gone", report)
+    assert "OSError: gone" in failed and "rewound" not in failed
+
+
+def test_a_scenario_says_what_to_look_at_and_its_twin_what_cured_it():
+    ill = SimpleNamespace(
+        name="stuck", title="<Stuck>", what="Nothing moves.", look_at="The norm.",
+        cure_text="Noise.", turns={"d_noise": 0.5},
+    )  # fmt: skip
+    html = view.scenario(ill, cured=False)
+    assert 'data-scenario="stuck" data-cured="false"' in html
+    assert "&lt;Stuck&gt;</b> &ensp; Nothing moves. The norm.<" in html
+    cured = view.scenario(ill, cured=True)
+    assert "cured</b> &ensp; Noise. (as a turn in the ill run: d_noise = 0.5)<" in cured
+    assert view.scenario(None, cured=False) == ""

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import atomic
+from ..diagnostics.report import Online, Report
 from ..telemetry import Telemetry
 from ..training import Trainer
-from . import view
+from ..training.scenarios import SCENARIOS, Scenario
+from ..training.slow_motion import trace
+from . import scenes, view
 
 KEPT = 16  # snapshots to rewind to
 MOVES = {"d": Trainer.d_step, "g": Trainer.g_step, "both": lambda trainer: list(trainer.steps(1))}
@@ -32,8 +35,10 @@ class LiveLab:
 
     Args:
         trainer: what to train.
-        steps: how many steps `start` takes; without it a live lab runs until paused, a headless
-            one that replays a session to the session's end.
+        scenario: what to load instead of a trainer: a name in `SCENARIOS`, or what
+            ``SCENARIOS.make(name, {"seed": 3})`` returned.
+        steps: how many steps `start` takes; without it a scenario runs as long as it says, a
+            headless lab that replays a session to the session's end, a live one until paused.
         live: whether to run in the background with widgets.
         name: labs of different names may run side by side.
         snapshot_every: steps between the snapshots that `rewind` and `branch` go back to.
@@ -41,13 +46,21 @@ class LiveLab:
 
     def __init__(
         self,
-        trainer: Trainer,
+        trainer: Trainer | None = None,
         *,
+        scenario: str | Scenario | None = None,
         steps: int | None = None,
         live: bool = True,
         name: str = "lab",
         snapshot_every: int = 100,
     ):
+        if (trainer is None) == (scenario is None):
+            raise TypeError("LiveLab: give a Trainer, or scenario=..., one of the two")
+        self.scenario: Scenario | None = None
+        if scenario is not None:
+            self.scenario = _scenario(scenario)
+            trainer = self.scenario.trainer()
+            steps = self.scenario.steps if steps is None else steps
         if not isinstance(trainer, Trainer):
             raise TypeError(f"LiveLab: expected a Trainer, got {trainer!r}")
         if not live and steps is None:
@@ -60,6 +73,8 @@ class LiveLab:
             raise ValueError(f"LiveLab: snapshot_every must be 1 or more, got {snapshot_every}")
         self.trainer, self.live, self.name = trainer, live, name
         self.parent: Telemetry | None = None
+        self.cured, self._ill = False, None
+        self.scenes: list[scenes.Scene] = []  # of the step in slow motion, from the one on show
         self.arrived: list[tuple[int, str, float]] = []  # (step under way, knob, value) of sliders
         self.error: BaseException | None = None
         self.notice = ""
@@ -71,6 +86,8 @@ class LiveLab:
         self._idle.set()
         self._commands: queue.Queue = queue.Queue()
         self._widget = None
+        self._diagnosis = Online(lambda: self.trainer.telemetry)
+        self._diagnosing = threading.Lock()
         if name in _LABS:
             _LABS.pop(name).close()
         self._keep()
@@ -105,6 +122,42 @@ class LiveLab:
         The run left behind stays on the curves, in grey. Returns the new trainer, ``lab.trainer``.
         """
         return self._do(self._branch, t)
+
+    def slow(self) -> list[scenes.Scene]:
+        """Take one step of the run in slow motion: its phases in order, the first one on show.
+
+        It is a step like any other, bit for bit; pauses a running lab.
+        """
+        return self._do(self._slow)
+
+    def next_phase(self) -> None:
+        """Show the next phase of the step in slow motion; after the last one nothing."""
+        self._do(self._next_phase)
+
+    def load(self, scenario: str | Scenario, seed: int = 0) -> Trainer:
+        """Make the run of a scenario, ready to start; what ran before is let go.
+
+        Args:
+            scenario: a name in `SCENARIOS`, or a scenario.
+            seed: of a scenario given by name.
+
+        Raises:
+            UnknownName: no such scenario; the message lists them.
+        """
+        return self._do(self._load, scenario, seed)
+
+    def cure(self) -> Trainer:
+        """Make the loaded scenario's cured twin, same seed, from the start, ready to start.
+
+        The ill run stays on the curves, in grey. Raises ValueError when no scenario is loaded.
+        """
+        return self._do(self._cure)
+
+    @property
+    def report(self) -> Report:
+        """The diagnosis of the run so far, looked at anew only when something was measured."""
+        with self._diagnosing:  # the view asks, and cells may
+            return self._diagnosis.report()
 
     def wait(self) -> None:
         """Block until the lab is idle; raise what training raised, if it failed."""
@@ -213,7 +266,7 @@ class LiveLab:
             if not self.live:
                 return
             self._target = None  # the planned steps are done: now until paused
-        self.error, self.notice, self._flushed = None, "", 0.0
+        self.error, self.notice, self.scenes, self._flushed = None, "", [], 0.0
         self._idle.clear()
         self._iterator = self.trainer.steps()
         if not self.live:
@@ -231,9 +284,21 @@ class LiveLab:
             self._idle.set()
 
     def _step(self, who: str) -> None:
-        self._pause()
-        self.error, self.notice = None, ""
+        self._settle()
         MOVES[who](self.trainer)
+
+    def _slow(self) -> list[scenes.Scene]:
+        self._settle()
+        self.scenes = scenes.of(trace(self.trainer))
+        return list(self.scenes)
+
+    def _next_phase(self) -> None:
+        self.scenes = self.scenes[1:]
+
+    def _settle(self, notice: str = "") -> None:
+        """Pause, and put away what the last command left on show."""
+        self._pause()
+        self.error, self.notice, self.scenes = None, notice, []
 
     def _keep(self) -> None:
         self._snapshots[self.trainer.t] = self.trainer.snapshot()
@@ -250,13 +315,12 @@ class LiveLab:
     def _rewind(self, t: int) -> None:
         self._pause()
         t = self._nearest(t)
-        self.error, self.notice = None, f"rewound to step {t}"
+        self._settle(f"rewound to step {t}")
         self.trainer.restore(self._snapshots[t])
         self._forget(t)
 
     def _branch(self, t: int | None) -> Trainer:
-        self._pause()
-        self.error = None
+        self._settle()
         child = self.trainer.branch()
         if t is not None:
             t = self._nearest(t)
@@ -266,6 +330,32 @@ class LiveLab:
         self.parent, self.trainer = self.trainer.telemetry, child
         self.notice = f"branched at step {child.t}; the parent is drawn in grey"
         return child
+
+    def _load(self, scenario: str | Scenario, seed: int = 0) -> Trainer:
+        scenario = _scenario(scenario, seed)
+        self._settle(f"{scenario.title}: loaded, ready to run")
+        self.scenario, self.cured, self.parent = scenario, False, None
+        return self._begin(scenario.trainer())
+
+    def _cure(self, start: bool = False) -> Trainer:
+        if self.scenario is None:
+            raise ValueError("cure: no scenario is loaded; load one first")
+        cured = self.scenario.trainer(cured=True)
+        self._settle("the cured twin, from the start; the ill run is drawn in grey")
+        if not self.cured:
+            self._ill = self.trainer.telemetry
+        self.cured, self.parent = True, self._ill
+        self._begin(cured)
+        if start:
+            self._start()
+        return cured
+
+    def _begin(self, trainer: Trainer) -> Trainer:
+        """Go on with another run, from its start."""
+        self.trainer, self._target = trainer, self.scenario.steps
+        self._snapshots, self.arrived = {}, []
+        self._keep()
+        return trainer
 
     def _forget(self, t: int) -> None:
         """Drop what belongs to steps after t."""
@@ -288,22 +378,29 @@ class LiveLab:
     # ---- display -------------------------------------------------------------------------------
 
     def frame(self) -> dict[str, str]:
-        """Return what is on show now, as HTML: ``status``, ``strip``, ``board``."""
+        """Return what is on show now, as HTML, part by part from top to bottom."""
         telemetry, version = self.trainer.telemetry, self.trainer.knobs.read().version
+        report, scene = self.report, next(iter(self.scenes), None)
         return {
             "status": self.status(),
-            "strip": view.strip(telemetry, self.parent, version),
+            "news": self._news(report),
+            "scenario": view.scenario(self.scenario, self.cured),
+            "slow": scene._repr_html_() if scene else "",
+            "strip": view.strip(telemetry, self.parent, version, report.findings),
             "board": view.board(telemetry.samples[-1] if telemetry.samples else None),
+            "diagnosis": report._repr_html_(),
         }
 
     def status(self) -> str:
         """Return the status line, as HTML."""
-        trainer, telemetry = self.trainer, self.trainer.telemetry
-        rate = telemetry.timings[-1]["steps_per_second"] if telemetry.timings else 0.0
-        blocked = (e["why"] for e in telemetry.events if e["event"] == "blocked")
+        trainer, timings = self.trainer, self.trainer.telemetry.timings
+        rate = timings[-1]["steps_per_second"] if timings else 0.0
+        return view.status(self.state, trainer.t, trainer.phase, rate)
+
+    def _news(self, report: Report) -> str:
+        blocked = (e["why"] for e in self.trainer.telemetry.events if e["event"] == "blocked")
         error = f"{type(self.error).__name__}: {self.error}" if self.error else ""
-        notice = self.notice or next(blocked, "")
-        return view.status(self.state, trainer.t, trainer.phase, rate, notice, error)
+        return view.news(self.notice or next(blocked, ""), error, report)
 
     def _ipython_display_(self) -> None:
         from IPython.display import HTML, display
@@ -319,6 +416,12 @@ class LiveLab:
 
     def __repr__(self) -> str:
         return f"LiveLab({self.name!r}, {self.state}, t={self.trainer.t})"
+
+
+def _scenario(scenario: str | Scenario, seed: int = 0) -> Scenario:
+    if isinstance(scenario, Scenario):
+        return scenario
+    return SCENARIOS.make(scenario, {"seed": seed})
 
 
 def _close_all() -> None:

@@ -1,13 +1,19 @@
 """What the lab shows, as HTML with inline SVG: pure functions of telemetry, no widget, no torch."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from html import escape
+from typing import TYPE_CHECKING
 
 from ..diagnostics import colours
+from ..diagnostics.detectors import Finding
+from ..diagnostics.report import Report
 from ..knobs import Turn
 from ..telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from ..training.scenarios import Scenario
 
 FPS = 6  # frames a second at most: drawing takes time from training
 ONE_GO = 20  # steps between turns of one knob that still count as one move of the hand
@@ -25,6 +31,7 @@ class Curve:
     label: str
     colour: str
     dashed: bool = False
+    unless: str = ""  # not drawn where this column is: it says the same, and better
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,11 @@ class Panel:
     log: bool = False
     limits: tuple[float, float] | None = None
     counts: str = ""
+
+    def over(self, columns: Collection[str]) -> "Panel":
+        """Return the panel with those of its curves that can be drawn from these columns."""
+        there = (c for c in self.curves if c.column in columns and c.unless not in columns)
+        return replace(self, curves=tuple(there))
 
 
 PANELS = (
@@ -55,6 +67,7 @@ PANELS = (
         (
             Curve("d_accuracy", "D", colours.D),
             Curve("bayes_accuracy", "best possible", colours.TRUTH, dashed=True),
+            Curve("cells_accuracy", "by counting", colours.FAKE, unless="bayes_accuracy"),
         ),
         limits=(0, 1),
     ),
@@ -73,32 +86,49 @@ PANELS = (
         limits=(0, 0.7),
     ),
     Panel(
+        "JS of counts, nats",
+        (Curve("cells_js", "fake from real", colours.FAKE, unless="js"),),
+        limits=(0, 0.7),
+    ),
+    Panel(
         "modes present",
         (Curve("modes", "G writes", colours.FAKE),),
         counts="mode.",
     ),
+    Panel(
+        "share of sentences that differ",
+        (Curve("unique_ratio", "G writes", colours.FAKE, unless="modes"),),
+        limits=(0, 1),
+    ),
 )
 
 
-def strip(telemetry: Telemetry, parent: Telemetry | None = None, version: int = 0) -> str:
-    """Return the live curves over the newest `WINDOW` steps, with turns marked.
+def strip(
+    telemetry: Telemetry,
+    parent: Telemetry | None = None,
+    version: int = 0,
+    findings: Sequence[Finding] = (),
+) -> str:
+    """Return the live curves over the newest `WINDOW` steps, with turns and findings marked.
 
     ``parent`` is drawn beside, in grey; ``version`` marks which state of the knobs a frame shows.
     """
     rows = telemetry.rows[-WINDOW:]
     if not rows:
-        return f'<div data-v="{version}" style="{_TEXT}">no step taken yet</div>'
+        return f'<div data-v="{version}" style="{TEXT}">no step taken yet</div>'
     first, last = rows[0]["step"], max(rows[-1]["step"], rows[0]["step"] + 1)
     # steps count from 0 without a gap, so a step's number is its row's place
     old = parent.rows[first : last + 1] if parent else []
     turns = [t for t in telemetry.turns if first <= t.step <= last and t.source != "schedule"]
-    shown = [p for p in PANELS if any(c.column in row for c in p.curves for row in rows)]
-    charts = "".join(_chart(p, rows, old, turns, first, last) for p in shown)
+    flags = [f for f in findings if first <= f.since <= last]
+    columns = set().union(*rows)
+    shown = [p for p in (panel.over(columns) for panel in PANELS) if p.curves]
+    charts = "".join(_chart(p, rows, old, turns, flags, first, last) for p in shown)
     return (
         f'<div data-v="{version}" data-step="{rows[-1]["step"]}">'
         f'<div style="display:grid;gap:2px 10px;'
         f'grid-template-columns:repeat(auto-fit,minmax(max(260px,30%),1fr))">{charts}</div>'
-        f'<div style="{_TEXT};font-size:15px;min-height:1.4em;opacity:.75">{_newest(turns)}</div>'
+        f'<div style="{TEXT};font-size:15px;min-height:1.4em;opacity:.75">{_newest(turns)}</div>'
         "</div>"
     )
 
@@ -119,7 +149,7 @@ def _newest(turns: Sequence[Turn]) -> str:
     )
 
 
-def _chart(panel: Panel, rows, old, turns, first: int, last: int) -> str:
+def _chart(panel: Panel, rows, old, turns, flags, first: int, last: int) -> str:
     width, height = WIDTH - LEFT - 8, HEIGHT - TOP - BOTTOM
     points = {c: _points(rows, c.column, panel.log) for c in panel.curves}
     before = {c: _points(old, c.column, panel.log) for c in panel.curves}
@@ -154,6 +184,7 @@ def _chart(panel: Panel, rows, old, turns, first: int, last: int) -> str:
                     f'<polyline points="{line}" fill="none" stroke="{colour}" '
                     f'stroke-width="2"{dash}/>'
                 )
+    parts += [_flag(across(f.since), f, TOP, TOP + height) for f in flags]
     newest = {c: 10 ** p[-1][1] if panel.log else p[-1][1] for c, p in points.items() if p}
     legend = "".join(
         f'<tspan dx="8" fill="{c.colour}">{"┅" if c.dashed else "━"} {escape(c.label)} '
@@ -168,6 +199,17 @@ def _chart(panel: Panel, rows, old, turns, first: int, last: int) -> str:
         f'<text x="{LEFT}" y="{HEIGHT - 5}" font-size="12" fill="#555">{first}</text>'
         f'<text x="{LEFT + width}" y="{HEIGHT - 5}" font-size="12" fill="#555" '
         f'text-anchor="end">step {last}</text></svg>'
+    )
+
+
+def _flag(x: float, finding: Finding, top: float, bottom: float) -> str:
+    """Return a flag on its pole at a finding's first step; pointing at it says which."""
+    colour = colours.FINDING[finding.severity]
+    return (
+        f'<g class="finding" data-code="{escape(finding.code)}"><title>{escape(finding.code)}, '
+        f'since step {finding.since}</title><line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" '
+        f'y2="{bottom}" stroke="{colour}" stroke-width="1.5"/>'
+        f'<path d="M{x:.1f} {top}l9 4.5l-9 4.5z" fill="{colour}"/></g>'
     )
 
 
@@ -236,7 +278,7 @@ def _reading(value: float) -> str:
     return f"{value:.0e}"
 
 
-_TEXT = "font:16px/1.4 sans-serif"
+TEXT = "font:16px/1.4 sans-serif"
 
 
 def board(sample: dict | None) -> str:
@@ -250,7 +292,7 @@ def board(sample: dict | None) -> str:
     lines = []
     for sentence in sample["sentences"]:
         tokens = " ".join(  # the blank is where a long sentence may break
-            f'<span style="background:{_shade(s / largest)};padding:1px 4px;'
+            f'<span style="background:{shade(s / largest)};padding:1px 4px;'
             f'border-radius:3px">{escape(token)}</span>'
             for token, s in zip(sentence["tokens"], sentence["scores"], strict=True)
             if token != "<eos>"
@@ -260,7 +302,7 @@ def board(sample: dict | None) -> str:
             f"{sentence['p_real']:.2f}</span><span>{tokens}</span></div>"
         )
     return (
-        f'<div data-sample="{sample["step"]}" style="{_TEXT}">'
+        f'<div data-sample="{sample["step"]}" style="{TEXT}">'
         f'<div style="opacity:.75;font-size:13px">what G writes after {sample["step"]} steps; '
         f"number: D's probability of real; {_swatch(1)} this token looks real to D, "
         f"{_swatch(-1)} fake</div>"
@@ -269,10 +311,11 @@ def board(sample: dict | None) -> str:
 
 
 def _swatch(score: float) -> str:
-    return f'<span style="background:{_shade(score)};padding:0 .7em;margin:0 .3em"></span>'
+    return f'<span style="background:{shade(score)};padding:0 .7em;margin:0 .3em"></span>'
 
 
-def _shade(score: float) -> str:
+def shade(score: float) -> str:
+    """Return the colour of a score from -1 (fake) to 1 (real); of none where it is not finite."""
     if math.isnan(score):
         return "transparent"
     red, green, blue = (int((colours.REAL if score > 0 else colours.FAKE)[i : i + 2], 16)
@@ -290,6 +333,7 @@ def _scatter(sample: dict) -> str:
     return f'<svg viewBox="-1 -1 2 2" width="260" height="260" style="background:#fff">{dots}</svg>'
 
 
+_ONE_LINE = "white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
 SIGNS = {  # how each state of a lab looks: a sign, and its colour
     "running": ("▶", colours.REAL),
     "paused": ("❚❚", colours.TURN),
@@ -299,18 +343,52 @@ SIGNS = {  # how each state of a lab looks: a sign, and its colour
 }
 
 
-def status(state: str, t: int, phase: str, rate: float, notice: str = "", error: str = "") -> str:
-    """Return the status line: what the run does, how fast, and the newest thing to know."""
+def status(state: str, t: int, phase: str, rate: float) -> str:
+    """Return the status line: what the run does, how far it is, how fast."""
     sign, colour = SIGNS[state]
-    said = ""
-    if error:
-        said = f'<b style="color:{colours.FINDING["issue"]}">{escape(error)}</b>'
-    elif notice:
-        said = f'<b style="color:{colours.FINDING["tip"]}">⚑ {escape(notice)}</b>'
     return (
-        f'<div data-state="{state}" data-t="{t}" style="font:24px/1.3 sans-serif;'
-        f'white-space:nowrap;overflow:hidden;text-overflow:ellipsis">'
+        f'<div data-state="{state}" data-t="{t}" style="font:24px/1.3 sans-serif;{_ONE_LINE}">'
         f'<b style="color:{colour}">{sign} {state}</b> &ensp; step <b>{t}</b> &ensp; '
-        f'{escape(phase)} &ensp; {rate:.0f} steps/s &ensp; <span style="font-size:18px">{said}'
-        "</span></div>"
+        f"{escape(phase)} &ensp; {rate:.0f} steps/s</div>"
+    )
+
+
+def news(notice: str = "", error: str = "", report: Report | None = None) -> str:
+    """Return the line below the status: what went wrong or was done last, and the newest finding.
+
+    Of several findings the newest issue is said; a tip only where there is no issue.
+    """
+    said, code, full = [], "", ""
+    if error or notice:
+        colour = colours.FINDING["issue" if error else "tip"]
+        said.append(f'<b style="color:{colour}">{escape(error or notice)}</b>')
+    if report and report.findings:
+        finding = max(report.issues or report.findings, key=lambda finding: finding.since)
+        code, full = finding.code, finding.evidence
+        others = len(report.findings) - 1
+        more = f' <span style="opacity:.6">and {others} more</span>' if others else ""
+        said.append(
+            f'<b style="color:{colours.FINDING[finding.severity]}">⚑ {escape(code)}</b> since step '
+            f"{finding.since}{more}: {escape(full)}"
+        )
+    elif report:
+        said.append(f'<span style="opacity:.6">{escape(report.verdict)}</span>')
+    return (
+        f'<div data-finding="{escape(code)}" title="{escape(full)}" '
+        f'style="font:18px/1.4 sans-serif;{_ONE_LINE}">{" &ensp; ".join(said)}</div>'
+    )
+
+
+def scenario(loaded: "Scenario | None", cured: bool) -> str:
+    """Return what to look at in a loaded scenario, or what cured its twin."""
+    if loaded is None:
+        return ""
+    head, said = loaded.title, f"{loaded.what} {loaded.look_at}"
+    if cured:
+        turns = ", ".join(f"{name} = {number(value)}" for name, value in loaded.turns.items())
+        head += ", cured"
+        said = loaded.cure_text + (f" (as a turn in the ill run: {turns})" if turns else "")
+    return (
+        f'<div data-scenario="{escape(loaded.name)}" data-cured="{str(cured).lower()}" '
+        f'style="font:15px/1.35 sans-serif"><b>{escape(head)}</b> &ensp; {escape(said)}</div>'
     )
