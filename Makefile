@@ -6,10 +6,11 @@ PYTHON ?= python3
 export TEXTGAN_LAB_MAKEFILE := $(MAKEFILE_LIST)
 BOOTSTRAP = "$(PYTHON)" "$$(dirname -- "$${TEXTGAN_LAB_MAKEFILE\# }")/bootstrap.py"
 
-.PHONY: help lab test suite slow bench
+.PHONY: help lab test claims suite slow bench
 help:   ; @$(BOOTSTRAP) --help
 lab:    ; @$(BOOTSTRAP) lab
 test:   ; @$(BOOTSTRAP) test
+claims: ; @$(BOOTSTRAP) claims
 suite:  ; @$(BOOTSTRAP) suite
 slow:   ; @$(BOOTSTRAP) slow
 bench:  ; @$(BOOTSTRAP) bench

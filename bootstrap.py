@@ -1,4 +1,4 @@
-"""Set up .venv once, then run one target: `python3 bootstrap.py lab|test|suite|slow|bench`.
+"""Set up .venv once, then run one target: `python3 bootstrap.py lab|test|claims|suite|slow|bench`.
 
 Standard library only. Arguments after the target go on to the program it starts. TORCH in the
 environment replaces the pinned torch, for example TORCH=torch==2.6.0.
@@ -198,6 +198,10 @@ TARGETS = {
     "lab": (lab, "open JupyterLab on the tour"),
     # one file a process: the cells of a notebook share a kernel
     "test": (pytest("-n", "2", "--dist", "loadfile"), "run the tests"),
+    "claims": (
+        pytest("--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadfile", "notebooks"),
+        "run every notebook and compare what it claims with what it stores",
+    ),
     "suite": (suite, "run every notebook headless into reports/index.html"),
     "slow": (pytest("-n", "2", "--dist", "loadfile", "-m", "slow"), "run the tests of minutes"),
     "bench": (bench, "measure speed; results go to tests/benchmarks/results"),

@@ -164,6 +164,12 @@ def test_a_bare_machine_gets_torch_first_pinned_then_the_package(bootstrap):
     assert tests == f"{bootstrap.PYTHON} -m pytest -n 2 --dist loadfile -k nothing"
 
 
+def test_claims_are_compared_by_nbval_a_notebook_a_process(bootstrap):
+    assert bootstrap.main(["claims"]) == 0
+    compare = "-m pytest --nbval --nbval-current-env -n 2 --dist loadfile notebooks"
+    assert bootstrap.commands[-1] == f"{bootstrap.PYTHON} {compare}"
+
+
 def test_a_second_call_installs_nothing(bootstrap):
     bootstrap.main(["test"])
     bootstrap.commands.clear()
@@ -222,7 +228,8 @@ def test_a_moved_folder_builds_its_environment_anew(bootstrap):
 
 def test_an_unknown_target_exits_2_and_installs_nothing(bootstrap, capsys):
     assert bootstrap.main(["demo"]) == 2
-    assert "unknown target 'demo'; known: lab, test, suite, slow, bench" in capsys.readouterr().err
+    known = ", ".join(bootstrap.TARGETS)
+    assert f"unknown target 'demo'; known: {known}" in capsys.readouterr().err
     assert bootstrap.commands == []
 
 
@@ -281,11 +288,11 @@ def test_make_calls_bootstrap_from_any_folder_with_any_name(tmp_path, bootstrap)
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash to read .ci/run with")
-def test_continuous_integration_runs_the_same_command():
+def test_continuous_integration_runs_the_same_commands():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert script.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in script
-    assert script.rstrip().endswith("exec make test")
+    assert script.rstrip().endswith("\nmake test\nexec make claims")
     subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=True)
     workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
     (job,) = workflow["jobs"].values()

@@ -185,7 +185,7 @@ def test_points_without_a_law_get_only_what_applies():
     assert others == ["cells_entropy", "cells_js", "cells_accuracy"]
     assert "d_accuracy_held_out" in t.telemetry.columns()
     (sample,) = t.telemetry.samples
-    assert sample["step"] == 5 and len(sample["points"]) == 8 and len(sample["points"][0]) == 2
+    assert sample["step"] == 5 and len(sample["points"]) == 256 and len(sample["points"][0]) == 2
 
 
 def test_points_with_a_law_have_modes():

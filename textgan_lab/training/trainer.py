@@ -31,7 +31,7 @@ from .spec import Spec, chosen
 
 STREAMS = ("data", "g_noise", "d_noise", "d_dropout", "remedies")
 WINDOW = 50  # steps between flushes when nothing is measured
-DISPLAYED = 8  # sentences kept with each measurement
+DISPLAYED = {"text": 8, "points": 256}  # sentences or points kept with each measurement
 
 
 def _alone(method):
@@ -423,12 +423,13 @@ class Trainer:
         return self._g.gradient(value)
 
     @_alone
-    def show(self, n: int = DISPLAYED) -> dict[str, Any]:
-        """Return n fresh sentences with D's opinion: a probability each, a score per token.
+    def show(self, n: int | None = None) -> dict[str, Any]:
+        """Return fresh sentences (8 unless told) with D's opinion: a probability, token scores.
 
-        Points come as lists of coordinates. Nothing that trains is touched.
+        Points (256 unless told) come as lists of coordinates. Nothing that trains is touched.
         """
         self._drop_out(False)
+        n = DISPLAYED[self.data.kind] if n is None else n
         x = self.generator.sample(n, self._private("display"))
         if self.data.kind != "text":
             return {"step": self.t, "points": [[float(f"{v:.5g}") for v in p] for p in x.tolist()]}
