@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from textgan_lab import cli
+from textgan_lab.telemetry import Telemetry
 
 CELL = 'N = 3  # how many\nNAME = "x"'
 
@@ -127,6 +128,22 @@ def test_suite_of_an_empty_folder_exits_2(call, tmp_path):
     answer = call("suite", tmp_path)
     assert answer.exit_code == 2
     assert f"{tmp_path}: no notebooks (*.ipynb) there" in answer.stderr
+
+
+def test_diagnose_reads_saved_runs_in_order(call, tmp_path):
+    for name, norm in (("dead", 0.0), ("alive", 1.0)):
+        telemetry = Telemetry()
+        rows = [{"step": t, "phase": "adversarial", "g_grad_norm": norm} for t in range(301)]
+        telemetry.rows += rows
+        telemetry.save(tmp_path / name)
+    answer = call("diagnose", "dead", "alive")
+    assert answer.exit_code == 0, answer.output
+    dead, alive = answer.output.split("\nalive\n")
+    assert dead.startswith("dead\n") and "issue  blocked-gradient, since step" in dead
+    assert alive.startswith("At step 299: healthy\n")
+    absent = call("diagnose", "alive", "nowhere")
+    assert absent.exit_code == 2
+    assert "error: nowhere: no telemetry.jsonl there; is it a run's folder?" in absent.stderr
 
 
 def test_list_walks_every_catalogue_of_the_package(call):

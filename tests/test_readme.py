@@ -3,15 +3,25 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import textgan_lab as tl
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_table_of_corpora_is_the_catalogue():
-    rows = [f"| `{name}` | {tl.CORPORA.summary(name)} |" for name in tl.CORPORA]
-    table = "\n".join(["| name | what it is |", "|---|---|", *rows])
+@pytest.mark.parametrize(
+    "head, catalogue",
+    [
+        ("name | what it is", tl.CORPORA),
+        ("finding | what it says", tl.DETECTORS),
+        ("scenario | what happens", tl.SCENARIOS),
+    ],
+)
+def test_a_table_of_parts_is_their_catalogue(head, catalogue):
+    rows = [f"| `{name}` | {catalogue.summary(name)} |" for name in catalogue]
+    table = "\n".join([f"| {head} |", "|---|---|", *rows])
     assert table in README, f"README.md should hold:\n{table}"
 
 
