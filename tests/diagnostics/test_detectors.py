@@ -159,6 +159,27 @@ def test_since_is_the_first_moment_from_which_the_rule_held_to_the_end(record):
     assert all(step in held for step in range(found.since, 600, 25))
 
 
+def test_zeros_are_counted_update_by_update_in_a_long_run_too(record):
+    detector = DETECTORS["blocked-gradient"]()
+    long = record(steps=4100, g_grad_norm=lambda t: (t + 1) % 2)  # every other one is 0
+    assert readings(long, [detector])["blocked-gradient"][-1].scores == {"zeros_min": 1.0}
+    zero = readings(record(steps=4100, g_grad_norm=0.0), [detector])["blocked-gradient"]
+    assert zero[-1].scores == {"zeros_min": 2048.0}
+
+
+def test_a_collapse_onto_sentences_too_short_for_a_pair_is_found(record):
+    silent = record(unique_ratio=0.02, distinct_2=math.nan, cells=stay)
+    assert "mode-collapse" in diagnose(silent).codes
+
+
+def test_looks_at_the_same_real_sentences_do_not_add_up(record):
+    # 8 looks in the window of 16, each 2 standard errors above 0: still 2, not 2 sqrt(8)
+    found = readings(record(exposure_gap=0.1, exposure_gap_se=0.05))["exposure-bias"]
+    assert found[-1].scores["z_min"] == pytest.approx(2)
+    exact = readings(record(exposure_gap=0.1, exposure_gap_se=0.0))["exposure-bias"]
+    assert exact[-1].scores["z_min"] == math.inf
+
+
 def test_one_moment_alone_is_no_finding(record):
     sick = readings(record(d_memory=1.5, steps=100))["discriminator-overfits"]
     assert [r.scores is not None for r in sick] == [False, False, False, True]
@@ -221,29 +242,64 @@ def test_the_dirac_gan_circles_and_its_regularised_twin_does_not(record):
         assert (found is not None) == circles, gamma
 
 
-def test_a_period_is_measured_wherever_it_falls_and_a_dying_one_is_none(record):
-    def read(signal):
-        taken = readings(record(steps=1000, d_logit_fake=signal))["oscillation"]
-        return taken[-1].scores
-
-    for periods in (10.0, 10.25, 10.5):  # in the newest half: between two frequencies, too
-        steady = read(lambda t, p=periods: math.sin(2 * math.pi * p * t / 500))
-        assert steady["peak_min"] > 0.96 and steady["growth_min"] == pytest.approx(1, abs=0.1)
-    dying = read(lambda t: math.exp(-t / 100) * math.sin(t / 8))
-    # thirds of 500 steps lie 333 apart, over which it falls by exp(-3.33) = 0.036
-    assert dying["peak_min"] > 0.65 and 0.02 < dying["growth_min"] < 0.1
+def swing(record, signal, steps=1000):
+    detector = DETECTORS["oscillation"]()
+    return readings(record(steps=steps, d_logit_fake=signal), [detector])["oscillation"][-1].scores
 
 
-def test_noise_that_remembers_is_no_oscillation(record):
-    wrong = 0
+@pytest.mark.parametrize("periods", [4, 7.3, 12.5])
+def test_a_wave_swings_nearly_by_two_and_a_dying_one_does_not_go_on(record, periods):
+    def wave(t):
+        return math.sin(2 * math.pi * periods * t / 500)
+
+    # cos at lags of half a period and of a whole one, each over what is left of the window:
+    # (1 - 1/p) + (1 - 1/2p) = 2 - 3/2p
+    steady = swing(record, wave)
+    assert steady["swing_min"] == pytest.approx(2 - 1.5 / periods, abs=0.08)
+    assert steady["steadiness_min"] > 0.9
+    assert steady["growth_min"] == pytest.approx(1, abs=0.1)
+    dying = swing(record, lambda t: math.exp(-t / 100) * wave(t))
+    # halves of the newest 500 steps lie 250 apart, over which it falls by exp(-2.5) = 0.08
+    assert dying["growth_min"] == pytest.approx(0.08, abs=0.03)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.5, 2])
+@pytest.mark.parametrize("periods", [5, 12, 25])
+def test_a_wave_whose_frequency_drifts_is_an_oscillation(record, ratio, periods):
+    def chirp(t):  # the frequency goes from f to ratio f within the newest half, steps 500 to 999
+        u = (t - 500) / 500
+        return math.sin(2 * math.pi * 2 * periods / (1 + ratio) * (u + (ratio - 1) * u * u / 2))
+
+    found = record(steps=1000, d_logit_fake=chirp)
+    assert examined("oscillation", found) is not None
+    # a frequency even between 1 and 2: mean 3/2 over root of (1 + 2 + 4) / 3
+    if ratio == 2 and periods == 12:
+        steadiness = readings(found)["oscillation"][-1].scores["steadiness_min"]
+        assert steadiness == pytest.approx(1.5 / math.sqrt(7 / 3), abs=0.02)
+
+
+def test_nothing_and_rounding_do_not_swing(record):
+    assert set(swing(record, 0.1).values()) == {0.0}
+    assert swing(record, lambda t: 0.1 + 1e-4 * t)["swing_min"] == 0  # a line
+
+
+def test_a_logit_that_was_lost_is_left_out_on_both_sides(record):
+    def wave(t):
+        return math.inf if t in (700, 701) else math.sin(t / 8)
+
+    broken = record(steps=1000, d_logit_fake=wave, d_logit_real=lambda t: 2 * wave(t))
+    assert readings(broken)["oscillation"][-1].scores["swing_min"] > 1.5
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.8, 0.95, 1.0])
+def test_noise_that_remembers_is_no_oscillation(record, memory):
+    detector, wrong = DETECTORS["oscillation"](), 0
     for seed in range(20):
         noise = np.random.default_rng(seed).normal(size=1000)
         red = np.zeros(1000)
         for t in range(1, 1000):
-            red[t] = 0.95 * red[t - 1] + noise[t]
-        wrong += examined(
-            "oscillation", record(steps=1000, d_logit_fake=lambda t, x=red: x[t])
-        ) is not None  # fmt: skip
+            red[t] = memory * red[t - 1] + noise[t]
+        wrong += detector.holds(swing(record, lambda t, x=red: x[t]))
     assert wrong <= 1
 
 

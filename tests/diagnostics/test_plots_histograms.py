@@ -14,7 +14,9 @@ SHARES = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.25, 0.25, 0.5)]
 
 def record(shares=SHARES):
     telemetry = Telemetry()
-    telemetry.rows.append({"step": 0, "phase": "mle", "mode.left": 0.5, "mode.right": 0.0, "mode.none": 0.5})
+    telemetry.rows.append(
+        {"step": 0, "phase": "mle", "mode.left": 0.5, "mode.right": 0.0, "mode.none": 0.5}
+    )
     for i, (left, right, none) in enumerate(shares):
         seen = {"mode.left": left, "mode.right": right, "mode.none": none}
         telemetry.rows += [

@@ -45,6 +45,17 @@ def test_a_strong_d_collapses_text_onto_one_sentence():
     assert "rotating-collapse" not in report.codes
 
 
+@pytest.mark.parametrize("cured", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_circles_are_found_at_the_end_though_their_frequency_drifts_and_the_cure_is_silent(cured):
+    scenario = tl.SCENARIOS.make("oscillation", {"seed": 103, "device": "cpu"})
+    trainer = scenario.trainer(cured=cured)
+    for _ in trainer.steps(scenario.steps):
+        pass
+    away = [row["mode.none"] for row in trainer.telemetry.rows if "mode.none" in row][-20:]
+    assert (max(away) - min(away) > 0.5) != cured  # the points come and go
+    assert ("oscillation" in diagnose(trainer.telemetry)) != cured
+
+
 def test_the_argmax_blocks_from_the_first_look_on():
     _, report = run(50, **TEXT, estimator="argmax", seed=100)
     assert report["blocked-gradient"].since == 24

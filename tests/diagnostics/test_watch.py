@@ -49,15 +49,16 @@ def test_samples_of_text_are_measured_against_real_data():
     row, (sample,), start = (
         watch.telemetry.rows[0], watch.telemetry.samples, watch.telemetry.events[0]
     )  # fmt: skip
-    assert start["cells"] == ["a", "cat", "sat", "dog", "ran", "the", "(others)"]
-    assert sample == {"step": 1, "cells": [3, 3, 2, 1, 0, 1, 1]}
-    assert row["unique_ratio"] == 0.75 and row["distinct_2"] == 4 / 7
-    shares = np.array([3, 3, 2, 1, 1, 1]) / 11
+    assert start["cells"] == ["(end)", "a", "cat", "sat", "dog", "ran", "the", "(others)"]
+    assert sample == {"step": 1, "cells": [4, 3, 3, 2, 1, 0, 1, 1]}
+    # variety is that of two samples, half as many as are real: three pairs, each of them twice
+    assert row["unique_ratio"] == 0.5 and row["distinct_2"] == 3 / 6
+    shares = np.array([4, 3, 3, 2, 1, 1, 1]) / 15
     assert row["cells_entropy"] == pytest.approx(-(shares * np.log(shares)).sum(), abs=1e-12)
     assert start["floors"]["unique_ratio"] == 1.0
     ids = Watch("hinge", real=torch.tensor([[4, 5], [5, 4], [4, 4], [5, 5]]))
     ids.log(0, samples=[[4, 4], [4, 4]])
-    assert ids.telemetry.samples[0]["cells"] == [4, 0, 0]
+    assert ids.telemetry.samples[0]["cells"] == [4, 0, 2, 0]
 
 
 def test_points_fall_into_the_cell_of_the_nearest_real_prototype():
@@ -67,6 +68,38 @@ def test_points_fall_into_the_cell_of_the_nearest_real_prototype():
     # prototypes: the first point, the farthest from it, then the two others in order
     assert watch.telemetry.samples[0]["cells"] == [1, 1, 0, 0]
     assert "unique_ratio" not in watch.telemetry.rows[0]
+
+
+def test_a_generator_that_falls_silent_has_collapsed():
+    watch = Watch("hinge", real=REAL * 50)
+    for t in range(0, 200, 25):
+        watch.log(t, samples=[""] * 100)
+    assert watch.telemetry.samples[0]["cells"] == [100, 0, 0, 0, 0, 0, 0, 0]
+    assert diagnose(watch.telemetry).codes == ["mode-collapse"]
+
+
+def test_more_samples_do_not_look_less_varied():
+    noise = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(20)]
+
+    def text(n):
+        return [" ".join(noise.choice(words, 4)) for _ in range(n)]
+
+    watch = Watch("hinge", real=text(100))
+    for t in range(0, 200, 25):
+        watch.log(t, samples=text(4000))
+    assert diagnose(watch.telemetry).codes == ["healthy"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_numbers_of_16_bits_are_read(dtype):
+    watch = Watch("hinge", real=torch.tensor([[0.0], [1.0], [0.0], [1.0]], dtype=dtype))
+    watch.log(
+        0, real_logits=torch.ones(2, dtype=dtype), fake_logits=-torch.ones(2, dtype=dtype),
+        samples=torch.ones(3, 1, dtype=dtype),
+    )  # fmt: skip
+    assert watch.telemetry.rows[0]["d_accuracy"] == 1.0
+    assert watch.telemetry.samples[0]["cells"] == [0, 3]
 
 
 def test_a_foreign_run_is_diagnosed():
@@ -93,6 +126,14 @@ def test_a_foreign_run_is_diagnosed():
         (lambda: Watch("hinge").log(0, real_logits=[1.0]), "logits come together"),
         (lambda: Watch("hinge").log(0, real_logits=[], fake_logits=[1.0]), "real_logits is empty"),
         (lambda: Watch("hinge", real=REAL).log(0, samples=np.ones((9, 2))), "real data are text"),
+        (lambda: Watch("hinge", real=REAL).log(0, samples=["a"]), "hundreds of samples, got 1"),
+        (lambda: Watch("hinge", real=[[0.1, 0.2]] * 9), "real: expected points as an array"),
+        (
+            lambda: Watch("hinge").log(
+                0, real_logits=[1.0, 2.0], fake_logits=[1.0], held_out_logits=[1.0]
+            ),
+            "held_out_logits and real_logits: expected 2 or more each",
+        ),
     ],
 )
 def test_mistakes_are_named(make, message):

@@ -279,6 +279,12 @@ def test_the_floors_are_what_real_data_score():
     assert abs(floors["cells_accuracy"] - 0.5) < 4 * 0.5 / 200**0.5
     assert 0 <= floors["cells_js"] < 0.05 and floors["cells_entropy"] <= math.log(5)
     assert 0 < floors["unique_ratio"] <= 1 and 0 < floors["distinct_2"] <= 1
+    few = TinyLanguage(eos=True)
+    few.validation = few.validation[:10]  # variety falls with the number of samples: as many as
+    again = build(few, probe_every=5, probe_size=100).telemetry.events[0]["floors"]  # fakes count
+    assert [again[n] for n in ("unique_ratio", "distinct_2", "cells_entropy")] == [
+        floors[n] for n in ("unique_ratio", "distinct_2", "cells_entropy")
+    ]
     t.run(5)
     (sample,) = t.telemetry.samples
     assert len(sample["cells"]) == len(event["cells"])

@@ -1,6 +1,7 @@
 """Quality and diversity of samples, on a language small enough to sum over."""
 
 import math
+import threading
 
 import pytest
 import torch
@@ -28,6 +29,25 @@ def test_a_tempered_law_is_the_generators_own_at_one_and_a_power_of_it_elsewhere
     cold = q.sqrt()[token] / q.sqrt().sum()
     found = tempered_log_prob(trainer.generator, short, 2.0).exp()
     assert found.item() == pytest.approx(cold.item(), rel=1e-5)
+
+
+def test_a_lab_waits_while_quality_looks(trainer, monkeypatch):
+    kept, free, sample = trainer._lock, [], trainer.generator.sample
+
+    def other_thread_may_enter():
+        if kept.acquire(blocking=False):
+            free.append(True)
+            kept.release()
+
+    def watched(*args):
+        thread = threading.Thread(target=other_thread_may_enter)
+        thread.start()
+        thread.join()
+        return sample(*args)
+
+    monkeypatch.setattr(trainer.generator, "sample", watched)
+    quality(trainer, (0.5, 1.0), n=10)
+    assert not free
 
 
 def test_samples_follow_the_tempered_law(trainer):

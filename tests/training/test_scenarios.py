@@ -180,3 +180,77 @@ def outcome(name: str, seed: int, cured: bool) -> Outcome:
     for _ in trainer.steps(scenario.steps):
         pass
     return Outcome(trainer.telemetry)
+
+
+def broken(name: str, seed: int, cured: bool) -> list[str]:
+    """Return what a scenario's run, or its cure's, does not keep of its promise."""
+    table = WELL if cured or name not in ILL else ILL
+    return [claim for claim, kept in table[name](outcome(name, seed, cured)).items() if not kept]
+
+
+QUICK = ["ring-collapse", "oscillation"]
+TWINS = [(name, cured) for name in ILL for cured in (False, True)]
+HEALTHY = [(name, False) for name in SCENARIOS if name not in ILL]
+
+
+@pytest.mark.parametrize(("name", "cured"), [twin for twin in TWINS if twin[0] in QUICK])
+def test_points_keep_their_promise(name, cured):
+    assert not broken(name, 0, cured)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("name", "cured"), [*TWINS, *HEALTHY])
+def test_every_scenario_keeps_its_promise(name, cured, seed):
+    assert not broken(name, seed, cured)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenarios_are_what_they_say(name):
+    scenario = SCENARIOS.make(name, {"seed": 3, "device": "cpu"})
+    assert isinstance(scenario, Scenario) and scenario.name == name
+    assert scenario.spec.seed == 3 and scenario.spec.device == "cpu"
+    assert scenario.title and scenario.what.endswith(".") and scenario.look_at.endswith(".")
+    assert (scenario.code == "healthy") == (scenario.cure is None) == (name not in ILL)
+    if scenario.cure is not None:
+        assert scenario.cure.seed == 3 and scenario.cure_text.endswith(".")
+        assert (scenario.cure, scenario.cure_schedule) != (scenario.spec, scenario.schedule)
+    assert SCENARIOS.make(name) == SCENARIOS.make(name)  # and its seed by default is one seed
+
+
+def test_every_scenario_is_judged():
+    assert set(SCENARIOS) == {*ILL, *WELL}
+    assert set(ILL) <= set(WELL)
+
+
+def test_codes_are_those_of_detectors():
+    from textgan_lab.diagnostics import DETECTORS
+
+    assert {SCENARIOS.make(name).code for name in SCENARIOS} <= {*DETECTORS, "healthy"}
+
+
+def test_a_live_cure_is_the_cure():
+    scenario = SCENARIOS.make("static-collapse", {"device": "cpu"})
+    assert scenario.turns == {"gradient_penalty.weight": 1.0}
+    cured, turned = scenario.trainer(cured=True), scenario.trainer()
+    turned.knobs.set(scenario.turns)
+    rows = [trainer.run(2).telemetry.rows for trainer in (cured, turned)]
+    assert rows[0] == rows[1]  # turned before the first step, it is the cured run itself
+    assert rows[0] != scenario.trainer().run(2).telemetry.rows
+
+
+def test_what_must_be_built_anew_is_no_turn():
+    assert SCENARIOS.make("argmax-wall").turns == {}
+    assert SCENARIOS.make("memorising-discriminator").turns == {}
+    assert SCENARIOS.make("healthy").turns == {}
+
+
+def test_a_head_start_is_part_of_illness_and_cure():
+    scenario = SCENARIOS.make("vanishing-gradient")
+    assert scenario.schedule == scenario.cure_schedule == Schedule([(400, "g_steps", 1)])
+    assert scenario.spec.knobs["g_steps"] == scenario.cure.knobs["g_steps"] == 0
+
+
+def test_health_has_no_cure():
+    with pytest.raises(ValueError, match="'healthy' is healthy: it has no cure"):
+        SCENARIOS.make("healthy").trainer(cured=True)

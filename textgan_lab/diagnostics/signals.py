@@ -244,15 +244,25 @@ class Signals:
         """Return the values of a column in the window of newest moments, oldest first."""
         return self._once("recent", name, lambda: self._values(name, self._begin(self._moments)))
 
-    def history(self, name: str) -> np.ndarray:
-        """Return the values of a column in play up to now, evenly thinned out in a long run."""
-        return self._once("history", name, lambda: self._values(name, 0))
+    def history(self, name: str, less: str = "") -> np.ndarray:
+        """Return a column in play up to now, evenly thinned out in a long run.
 
-    def measured(self, name: str) -> np.ndarray:
-        """Return what the measurements of the window found; NotApplicable with fewer than four."""
-        return self._once(
-            "measured", name, lambda: self._at(name, self._measured[-self._width(self._measured) :])
-        )
+        ``less`` names one that is subtracted from it, row by row.
+        """
+        return self._once("history", (name, less), lambda: self._values(name, 0, less))
+
+    def newest(self, name: str) -> np.ndarray:
+        """Return the newest values of a column in play, `HISTORY` at most, with none left out."""
+        begin = max(0, self._moments[-1] + 1 - HISTORY)
+        return self._once("newest", name, lambda: self._values(name, begin))
+
+    def measured(self, name: str, beside: str = "") -> np.ndarray:
+        """Return what the measurements of the window found; NotApplicable with fewer than four.
+
+        With ``beside``, two rows: also what the same measurements found of that, maybe NaN.
+        """
+        rows = self._measured[-self._width(self._measured) :]
+        return self._once("measured", (name, beside), lambda: self._at(name, rows, beside))
 
     def series(self, *names: str) -> list[np.ndarray]:
         """Return columns side by side at all measurements: each the median since the one before.
@@ -299,29 +309,39 @@ class Signals:
         width = self._width(moments)
         return 0 if width >= len(moments) else moments[-width - 1] + 1
 
-    def _values(self, name: str, begin: int) -> np.ndarray:
+    def _recorded(self, name: str) -> int:
+        """Return where a column stands in the table; NotApplicable when it is nowhere."""
         at = self._index.get(name, -1)
         if at < 0:
             raise NotApplicable(f"{name} was not recorded")
+        return at
+
+    def _values(self, name: str, begin: int, less: str = "") -> np.ndarray:
         end = self._moments[-1] + 1
         stride = -(-(end - begin) // HISTORY)
-        values = self._table[begin:end, at][(end - begin - 1) % stride :: stride]
+        rows = slice(begin + (end - begin - 1) % stride, end, stride)
+        values = self._table[rows, self._recorded(name)]
+        if less:
+            with np.errstate(invalid="ignore"):  # inf - inf is dropped below
+                values = values - self._table[rows, self._recorded(less)]
         values = values[np.isfinite(values)]
         if not len(values):
             raise NotApplicable(f"{name} was not recorded lately")
         return values
 
-    def _at(self, name: str, rows: list[int]) -> np.ndarray:
+    def _at(self, name: str, rows: list[int], beside: str = "") -> np.ndarray:
         at = self._index.get(name, -1)
         if at < 0:
             raise NotApplicable(f"{name} was not measured")
         values = self._table[rows, at]
-        values = values[np.isfinite(values)]
-        if len(values) < WINDOW[0]:
+        there = np.isfinite(values)
+        if there.sum() < WINDOW[0]:
             raise NotApplicable(
-                f"{name} was measured {len(values)} times so far; {WINDOW[0]} are needed"
+                f"{name} was measured {there.sum()} times so far; {WINDOW[0]} are needed"
             )
-        return values
+        if not beside:
+            return values[there]
+        return np.stack([values, self._table[rows, self._recorded(beside)]])[:, there]
 
     def _turnover(self) -> float:
         width = self._width(self._measured) - 1  # so many changes between as many looks
@@ -344,9 +364,7 @@ class Signals:
 
     def _medians(self, name: str) -> np.ndarray:
         """Return medians of a column between the newest measurements, NaN without any value."""
-        at = self._index.get(name, -1)
-        if at < 0:
-            raise NotApplicable(f"{name} was not recorded")
+        at = self._recorded(name)
         kept = self._between.setdefault(name, [])
         for i in range(len(kept), len(self._measured)):
             begin = self._measured[i - 1] + 1 if i else 0

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..metrics.modes import histogram_entropy, histogram_js
+from ..metrics.cells import OTHERS, TOKENS, cell_scores, prototypes
 from ..metrics.ngrams import distinct, unique_ratio
-from ..metrics.two_sample import two_sample_accuracy
 from ..telemetry import Telemetry
 from .signals import FAMILIES
 
-CELLS = {"text": 255, "points": 32}  # most frequent tokens; prototypes
+END = "(end)"  # closes every sentence, so that an empty one can be counted too
 
 
 class Watch:
@@ -27,7 +26,7 @@ class Watch:
     >>> for step in range(0, 200, 25):
     ...     watch.log(step, real_logits=[1.0, 2.0], fake_logits=[-2.0, 0.5], samples=["a a a"] * 4)
     >>> watch.telemetry.rows[0]["d_accuracy"], watch.telemetry.rows[0]["unique_ratio"]
-    (0.75, 0.25)
+    (0.75, 0.5)
     >>> from textgan_lab.diagnostics import diagnose
     >>> diagnose(watch.telemetry).codes
     ['mode-collapse']
@@ -36,7 +35,8 @@ class Watch:
         loss: the family of the loss, one of `signals.FAMILIES`: it says what D's loss is when it
             tells nothing apart, and whether a logit above 0 means "real".
         real: held-out real data, a thousand or so: sentences (strings, or sequences of tokens or
-            ids, without padding) or points [n, dim]. Samples are measured against them.
+            ids, without padding) or points, an array [n, dim]. Samples are measured against
+            them, how varied they are on half as many, as it falls with the number of samples.
     """
 
     def __init__(self, loss: str, real: Any = None):
@@ -76,7 +76,7 @@ class Watch:
             held_out_logits: D's logits on real data it was never trained on: shows D's memory.
             d_grad, g_grad: the whole gradient, flat, before clipping; gives norm and cosine.
             d_grad_norm, g_grad_norm: its 2-norm, where the gradient itself is not at hand.
-            samples: fresh fakes, some hundreds, like ``real``; every 25 steps or so is enough.
+            samples: fresh fakes, half as many as ``real``; every 25 steps or so is enough.
             values: anything else, under its name in telemetry, as ``held_out_nll``.
 
         Raises ValueError for a step out of order, samples without real data, or arrays that are
@@ -121,6 +121,8 @@ class Watch:
         }
         if held_out is not None:
             unseen = _array(held_out, "held_out_logits")
+            if min(len(real), len(unseen)) < 2:
+                raise ValueError("Watch: held_out_logits and real_logits: expected 2 or more each")
             spread = math.sqrt((real.var(ddof=1) + unseen.var(ddof=1)) / 2)
             found["d_accuracy_held_out"] = ((unseen > at).mean() + right_fake) / 2
             if spread:
@@ -148,14 +150,15 @@ class _Ruler:
             raise ValueError(f"Watch: expected some hundreds of real samples, got {len(real)}")
         if self.kind == "text":
             frequent = Counter(token for sentence in real for token in sentence)
-            kept = [token for token, _ in frequent.most_common(CELLS["text"])]
+            kept = [token for token, _ in frequent.most_common(TOKENS)]
             self._cell = {token: i for i, token in enumerate(kept)}
-            self.names = [*map(str, kept), "(others)"]
+            self.names = [*map(str, kept), OTHERS]
         else:
-            self._prototypes = _spread(real, CELLS["points"])
+            self._prototypes = prototypes(real)
             self.names = [str(i) for i in range(len(self._prototypes))]
         self._real = self._count(real)
         half = real[::2]
+        self._half = len(half)
         self.floors = self._scores(half, self._count(half), self._count(real[1::2]))
 
     def measure(self, samples: Any) -> tuple[dict[str, float], list[int]]:
@@ -163,6 +166,8 @@ class _Ruler:
         kind, samples = _read(samples, "samples")
         if kind != self.kind:
             raise ValueError(f"Watch: real data are {self.kind}, the samples {kind}")
+        if len(samples) < 2:
+            raise ValueError(f"Watch: expected some hundreds of samples, got {len(samples)}")
         counts = self._count(samples)
         return self._scores(samples, counts, self._real), counts.sum(0).tolist()
 
@@ -179,19 +184,16 @@ class _Ruler:
         return counts
 
     def _scores(self, samples: Sequence, counts: np.ndarray, real: np.ndarray) -> dict[str, float]:
-        found = {
-            "cells_entropy": histogram_entropy(counts.sum(0)),
-            "cells_js": histogram_js(counts.sum(0), real.sum(0)),
-            "cells_accuracy": two_sample_accuracy(real, counts),
-        }
-        if self.kind == "text":
-            found |= {"unique_ratio": unique_ratio(samples), "distinct_2": distinct(samples, 2)}
+        found = cell_scores(counts, real)
+        if self.kind == "text":  # both fall with the number of samples: as many as for the floor
+            some = samples[: self._half]
+            found |= {"unique_ratio": unique_ratio(some), "distinct_2": distinct(some, 2)}
         return found
 
 
 def _array(x: Any, name: str) -> np.ndarray:
-    # a tensor that wants gradients, or lives on a GPU, is no array before these two
-    x = x.detach().cpu() if hasattr(x, "detach") else x
+    # a tensor that wants gradients, lives on a GPU or has 16 bits is no array before these
+    x = x.detach().cpu().double() if hasattr(x, "detach") else x
     found = np.asarray(x, float).ravel()
     if not len(found):
         raise ValueError(f"Watch: {name} is empty")
@@ -200,21 +202,16 @@ def _array(x: Any, name: str) -> np.ndarray:
 
 def _read(samples: Any, name: str) -> tuple[str, Any]:
     """Return ("points", [n, dim]) or ("text", sentences as tuples of tokens)."""
-    samples = samples.detach().cpu().numpy() if hasattr(samples, "detach") else samples
+    if hasattr(samples, "detach"):
+        samples = samples.detach().cpu()
+        samples = (samples.double() if samples.is_floating_point() else samples).numpy()
     if isinstance(samples, np.ndarray) and samples.dtype.kind == "f":
         if samples.ndim != 2:
             raise ValueError(f"Watch: {name}: expected points [n, dim], got {samples.shape}")
         return "points", samples.astype(float)
     if isinstance(samples, str) or not isinstance(samples, Iterable):
         raise ValueError(f"Watch: {name}: expected sentences or points, got {samples!r}")
-    return "text", [tuple(s.split() if isinstance(s, str) else s) for s in samples]
-
-
-def _spread(points: np.ndarray, k: int) -> np.ndarray:
-    """Return at most k distinct points, each the farthest from those before (Gonzalez 1985)."""
-    chosen = [points[0]]
-    nearest = np.linalg.norm(points - chosen[0], axis=1)
-    while len(chosen) < k and nearest.max() > 0:
-        chosen.append(points[nearest.argmax()])
-        nearest = np.minimum(nearest, np.linalg.norm(points - chosen[-1], axis=1))
-    return np.stack(chosen)
+    text = [(*(s.split() if isinstance(s, str) else s), END) for s in samples]
+    if any(isinstance(token, float) for sentence in text[:1] for token in sentence):
+        raise ValueError(f"Watch: {name}: expected points as an array [n, dim], got lists")
+    return "text", text

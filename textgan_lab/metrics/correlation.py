@@ -95,10 +95,10 @@ def rank_correlation(
     for name, series in (("x", x), ("y", y)):
         if np.ptp(series) == 0:
             return result(math.nan, reason=f"{name} is constant")
-        if detrend and np.ptp(_detrended(series)) < 1e-9 * np.ptp(series):
+        if detrend and np.ptp(detrended(series)) < 1e-9 * np.ptp(series):
             return result(math.nan, reason=f"{name} is a straight line, nothing without its trend")
     if detrend:
-        x, y = _detrended(x), _detrended(y)
+        x, y = detrended(x), detrended(y)
     x, y = _ranks(x), _ranks(y)
     rho = float(np.clip((x * y).mean(), -1, 1))  # rounding may leave 1 + 2e-16
     if n < FEWEST:
@@ -162,9 +162,21 @@ def _check(x, y, block, draws, level, expected) -> None:
         )
 
 
-def _detrended(x: np.ndarray) -> np.ndarray:
+def detrended(x: np.ndarray) -> np.ndarray:
+    """Return a series [n] less its least-squares line; its mean is 0."""
     time = np.arange(len(x)) - (len(x) - 1) / 2
     return x - x.mean() - time * (x @ time) / (time @ time)
+
+
+def autocorrelation(x: np.ndarray) -> np.ndarray:
+    """Return the autocorrelation [n] of a series of mean 0 that is not constant, lag 0 first.
+
+    Formula  r_k = sum_t x_t x_(t+k) / sum_t x_t^2, t from 0 to n - 1 - k
+    """
+    n = len(x)
+    power = np.abs(np.fft.rfft(x, 2 * n)) ** 2  # twice as long: the end does not meet the start
+    r = np.fft.irfft(power)[:n]
+    return r / r[0]
 
 
 def _ranks(x: np.ndarray) -> np.ndarray:
@@ -176,9 +188,7 @@ def _ranks(x: np.ndarray) -> np.ndarray:
 
 def _autocorrelation_time(ranks: np.ndarray) -> float:
     n = len(ranks)
-    power = np.abs(np.fft.rfft(ranks, 2 * n)) ** 2
-    correlation = np.fft.irfft(power)[: n // 2] / n
-    total = np.cumsum(2 * correlation) - 1  # 1 + 2 (r_1 + ... + r_k)
+    total = np.cumsum(2 * autocorrelation(ranks)[: n // 2]) - 1  # 1 + 2 (r_1 + ... + r_k)
     far = np.arange(n // 2) >= _WINDOW * total
     far[-1] = True  # no end of the memory in sight
     return float(max(total[far.argmax()], 1.0))

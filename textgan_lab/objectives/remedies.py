@@ -119,6 +119,14 @@ class LabelSmoothing(Remedy):
         return mean(play.real_logits, play.real_mask)
 
 
+def _slope(d: nn.Module, x: Tensor) -> Tensor:
+    """Return grad_x D(x) row by row, differentiable in D's weights; of a per-token D, its mean."""
+    x = x.detach().requires_grad_()
+    logits = d(x)
+    score = logits.mean(1) if logits.dim() == 2 else logits
+    return torch.autograd.grad(score.sum(), x, create_graph=True)[0]
+
+
 @REMEDIES.register("gradient_penalty")
 class GradientPenalty(Remedy):
     """Hold D's slope at 1 between real and fake points, sentence by sentence.
@@ -143,28 +151,22 @@ class GradientPenalty(Remedy):
         """Return the mean squared distance of D's slope from 1."""
         real, fake = (simplex(x, play.vocab_size) for x in (play.real, play.fake))
         u = torch.rand(len(real), generator=play.noise, device=real.device, dtype=real.dtype)
-        x = torch.lerp(fake, real, u.view(-1, *[1] * (real.dim() - 1))).requires_grad_()
-        logits = play.d(x)
-        score = logits.mean(1) if logits.dim() == 2 else logits
-        (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
+        slope = _slope(play.d, torch.lerp(fake, real, u.view(-1, *[1] * (real.dim() - 1))))
         # vector_norm has gradient 0, not NaN, where the slope is exactly 0
         return (torch.linalg.vector_norm(slope.flatten(1), dim=1) - 1).square().mean()
 
 
 def _squared_slope(d: nn.Module, x: Tensor) -> Tensor:
     """Return the mean over rows of ||grad_x D(x)||^2, differentiable in D's weights."""
-    x = x.detach().requires_grad_()
-    logits = d(x)
-    score = logits.mean(1) if logits.dim() == 2 else logits
-    (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
-    return slope.square().flatten(1).sum(1).mean()
+    return _slope(d, x).square().flatten(1).sum(1).mean()
 
 
 @REMEDIES.register("r1")
 class R1(Remedy):
     """Hold D flat on real data: with it the game converges where D* has no slope.
 
-    Formula  1/2 E_real ||grad_x D(x)||^2, the squares summed over time and vocabulary
+    Formula  1/2 E_real ||grad_x D(x)||^2, the squares summed over time and vocabulary; a per-token
+             D counts with its mean over time
     Paper    Mescheder, Geiger & Nowozin 2018, whose code leaves the 1/2 out
     """
 
@@ -183,7 +185,8 @@ class R1(Remedy):
 class R2(Remedy):
     """Hold D flat on fakes, as `R1` does on real data; the two together bound it on both sides.
 
-    Formula  1/2 E_fake ||grad_x D(x)||^2, the squares summed over time and vocabulary
+    Formula  1/2 E_fake ||grad_x D(x)||^2, the squares summed over time and vocabulary; a per-token
+             D counts with its mean over time
     Paper    Mescheder, Geiger & Nowozin 2018; both at once: Huang et al. 2024 (R3GAN)
     """
 

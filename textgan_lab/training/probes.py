@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ..catalogue import Catalogue
 from ..data.law import PAD
-from ..metrics import compare_laws, distinct, two_sample_accuracy, unique_ratio
+from ..metrics import compare_laws, distinct, unique_ratio
+from ..metrics.cells import cell_scores
 from ..models.sampling import Rollout
 from .cells import Cells
 
@@ -26,7 +27,7 @@ EXPOSED = 64  # sentences a side whose next-token laws are compared in full
 class Measurement:
     """Fresh fakes and real data, on the device; what several probes need is kept.
 
-    ``held_out`` was never trained on, ``seen`` (as many rows, if there are) may have been.
+    ``held_out`` was never trained on, ``seen``, as many rows as ``fake``, may have been.
     """
 
     generator: Any
@@ -152,7 +153,7 @@ def cells(m: Measurement) -> dict[str, float]:
     ``cells_accuracy`` is that of naive Bayes on the counts, judged on rows that did not teach it:
     a lower bound on what the best D would reach.
     """
-    return _cells(m.fake_counts, m.cells.count(m.held_out).cpu())
+    return cell_scores(m.fake_counts, m.cells.count(m.held_out).cpu())
 
 
 @PROBES.register("accuracy")
@@ -204,20 +205,9 @@ def _diversity(ids: Tensor) -> dict[str, float]:
     return {"unique_ratio": unique_ratio(sentences), "distinct_2": distinct(sentences, 2)}
 
 
-def _cells(counts: Tensor, real: Tensor) -> dict[str, float]:
-    p, q = (c.sum(0).double() / c.sum() for c in (real, counts))
-    mixed = (p + q) / 2
-    entropies = [-torch.xlogy(h, h).sum() for h in (p, q, mixed)]
-    return {
-        "cells_entropy": entropies[1].item(),
-        "cells_js": max(0.0, (entropies[2] - (entropies[0] + entropies[1]) / 2).item()),
-        "cells_accuracy": two_sample_accuracy(real, counts),
-    }
-
-
 def floors(data: Any, cells: Cells, held_out: Tensor, seen: Tensor) -> dict[str, float]:
-    """Return what fresh real data scores where fakes are measured: the floor of every distance."""
-    found = _cells(cells.count(seen).cpu(), cells.count(held_out).cpu())
+    """Return what as many real samples score where fakes are measured: the floor of distances."""
+    found = cell_scores(cells.count(seen).cpu(), cells.count(held_out).cpu())
     return found | (_diversity(seen) if data.kind == "text" else {})
 
 

@@ -39,33 +39,35 @@ def quality(
         raise TypeError(f"quality: {data.name!r} is no text")
     if data.law is None:
         raise ValueError(f"quality: the law of {data.name!r} is not known; nothing exact to say")
-    test = data.test.to(trainer.device)
-    references, real = without_padding(test), data.law.log_prob(test).cpu()
-    rows = []
     for temperature in temperatures:
         if not temperature > 0:
             raise ValueError(f"temperature: expected a number above 0, got {temperature!r}")
-        source = torch.Generator(trainer.device)
-        source.manual_seed(seed(trainer.spec.seed, "quality", trainer.t))
-        fake = generator.sample(n, source, temperature)
-        log_p = data.law.log_prob(fake).cpu()
-        held_out = tempered_log_prob(generator, test, temperature).cpu()
-        own = tempered_log_prob(generator, fake, temperature).cpu()
-        found = compare_laws(real, held_out, log_p, own)
-        sentences = without_padding(fake)
-        rows.append(
-            {
-                "temperature": temperature,
-                "js": found.js,
-                "bayes_accuracy": found.bayes_accuracy,
-                "oracle_nll.sentence": -with_typos(log_p, fake, data.support).mean().item(),
-                "held_out_nll.sentence": -held_out.mean().item(),
-                "possible": log_p.isfinite().double().mean().item(),
-                "unique_ratio": unique_ratio(sentences),
-                "bleu": bleu(sentences, references, max_n)[max_n],
-                "self_bleu": self_bleu(sentences, max_n)[max_n],
-            }
-        )
+    test = data.test.to(trainer.device)
+    references, real = without_padding(test), data.law.log_prob(test).cpu()
+    rows = []
+    with trainer._lock:  # one G for all rows, though a lab may be training it
+        for temperature in temperatures:
+            source = torch.Generator(trainer.device)
+            source.manual_seed(seed(trainer.spec.seed, "quality", trainer.t))
+            fake = generator.sample(n, source, temperature)
+            log_p = data.law.log_prob(fake).cpu()
+            held_out = tempered_log_prob(generator, test, temperature).cpu()
+            own = tempered_log_prob(generator, fake, temperature).cpu()
+            found = compare_laws(real, held_out, log_p, own)
+            sentences = without_padding(fake)
+            rows.append(
+                {
+                    "temperature": temperature,
+                    "js": found.js,
+                    "bayes_accuracy": found.bayes_accuracy,
+                    "oracle_nll.sentence": -with_typos(log_p, fake, data.support).mean().item(),
+                    "held_out_nll.sentence": -held_out.mean().item(),
+                    "possible": log_p.isfinite().double().mean().item(),
+                    "unique_ratio": unique_ratio(sentences),
+                    "bleu": bleu(sentences, references, max_n)[max_n],
+                    "self_bleu": self_bleu(sentences, max_n)[max_n],
+                }
+            )
     return pandas.DataFrame(rows)
 
 

@@ -374,13 +374,17 @@ def memorising_discriminator(*, seed: int = 0, device: str = "auto") -> Scenario
 def misleading_loss(*, seed: int = 0, device: str = "auto") -> Scenario:
     """G's loss rises all the way while G gets better all the way."""
     spec = Spec(
-        data="captions", batch_size=32, seed=seed, device=device,
-    )  # fmt: skip
+        data="captions",
+        knobs={"g_lr": 1e-3, "d_lr": 5e-4},
+        batch_size=32,
+        seed=seed,
+        device=device,
+    )
     return Scenario(
         name="misleading-loss",
         title="The loss that misleads",
         code="misleading-loss",
-        what="G's loss is measured against a D that learns as well, and faster.",
+        what="G's loss is measured against a D that learns as well, and learns faster.",
         look_at="G's loss beside the held-out NLL: one goes up while the other goes down.",
         spec=spec,
         steps=400,

@@ -385,8 +385,8 @@ class Trainer:
         )  # fmt: skip
 
     def _seen(self) -> Tensor:
-        """Return as many training rows as are held out, drawn with replacement, as batches are."""
-        rows = (len(self._held_out),)
+        """Return as many training rows as fakes are measured, drawn as batches are."""
+        rows = (self.spec.probe_size,)
         drawn = torch.randint(
             len(self._real), rows, generator=self._private("seen"), device=self.device
         )

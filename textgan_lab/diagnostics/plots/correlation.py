@@ -8,6 +8,7 @@ import pandas
 from matplotlib.axes import Axes
 
 from .. import colours
+from .panel import legend, panel
 
 SIDES = {
     "g_loss": ("G's loss", colours.G, 0.16),
@@ -26,7 +27,8 @@ def correlations(
     returns. To the right a loss can be read as distance, around 0 it says nothing, to the left it
     misleads. D's loss rises as the distance falls, so it is drawn with the sign turned.
     """
-    ax = _axes(ax, f"does the loss follow the {distance}?", len(found))
+    xlabel = f"rank correlation with the {distance} (95 % interval)"
+    ax = panel(ax, f"does the loss follow the {distance}?", xlabel, "", _size(len(found)))
     rows = np.arange(len(found))[::-1]
     ax.axvspan(-1.05, 0, color=colours.FINDING["issue"], alpha=0.06, lw=0, zorder=0)
     for side, (label, colour, shift) in SIDES.items():
@@ -39,10 +41,8 @@ def correlations(
     names = [run if isinstance(run, str) else ", ".join(map(str, run)) for run in found]
     ax.set_yticks(rows, names)
     ax.set(xlim=(-1.05, 1.05), ylim=(-0.6, len(found) - 0.4))
-    ax.set_xlabel(f"rank correlation with the {distance} (95 % interval)")
     ax.text(-1.02, -0.55, "misleads", color=colours.FINDING["issue"], fontsize="x-small")
-    ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    return _finish(ax)
+    return legend(ax, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def separation(
@@ -54,28 +54,16 @@ def separation(
     recipe. A rule is good when one colour lies left of the line and the other right of it.
     """
     recipes = list(dict.fromkeys(scores.index.get_level_values(0)))
-    ax = _axes(ax, "", len(recipes))
+    ax = panel(ax, "", scores.name, "", _size(len(recipes)))
     rows = scores.index.get_level_values(0).map(lambda name: len(recipes) - 1 - recipes.index(name))
     for outcome, colour, label in ((False, colours.REAL, "not lost"), (True, colours.FAKE, "lost")):
         of = (lost == outcome).to_numpy()
         ax.scatter(scores[of], rows[of], color=colour, s=42, label=label, alpha=0.85, zorder=3)
     ax.axvline(threshold, color="0.4", ls=":", label="threshold")
     ax.set_yticks(range(len(recipes)), recipes[::-1])
-    ax.set(ylim=(-0.6, len(recipes) - 0.4), xlabel=scores.name)
-    ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    return _finish(ax)
+    ax.set(ylim=(-0.6, len(recipes) - 0.4))
+    return legend(ax, loc="upper left", bbox_to_anchor=(1, 1))
 
 
-def _axes(ax: Axes | None, title: str, rows: int) -> Axes:
-    if ax is None:
-        from matplotlib import pyplot  # only here: live code must never touch pyplot's global state
-
-        _, ax = pyplot.subplots(figsize=(7.5, 1.2 + 0.42 * rows), layout="constrained")
-    ax.set_title(title)
-    return ax
-
-
-def _finish(ax: Axes) -> Axes:
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    return ax
+def _size(rows: int) -> tuple[float, float]:
+    return 7.5, 1.2 + 0.42 * rows

@@ -9,9 +9,7 @@ from numpy.typing import ArrayLike
 
 from ... import dynamics
 from .. import colours
-
-# Hues that mean nothing else: those of Okabe & Ito (2008) that `colours` leaves, brown, indigo.
-PATHS = ("#E69F00", "#56B4E9", "#7F5539", "#332288")
+from .panel import HUES, legend, panel
 
 FAR = 1e200  # the margins of a log axis that reaches further leave float64's range
 
@@ -34,7 +32,10 @@ def vector_field(
     if not limit > 0:
         raise ValueError(f"vector_field: limit is {limit!r}; expected a half-width above 0")
     whole = dynamics.system_of(system, parameters)
-    ax = _axes(ax, (4.6, 4.4))
+    x, y = "θ, where G puts its point (the data are at 0)", "ψ, the slope of D"
+    ax = panel(ax, dynamics.label_of(system, parameters), x, y, (4.6, 4.4))
+    ax.xaxis.label.set_color(colours.G)
+    ax.yaxis.label.set_color(colours.D)
     grid = np.linspace(-limit, limit, 41)
     v_theta, v_psi = whole.field(*np.meshgrid(grid, grid))
     speed = np.hypot(v_theta, v_psi)
@@ -53,12 +54,9 @@ def vector_field(
         ax.plot(theta[-1], psi[-1], "o", color=colour, mec="white", ms=7, zorder=4)
     ax.plot(0, 0, "+", color=colours.TRUTH, ms=11, mew=2, label="equilibrium", zorder=5)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-    ax.set_title(dynamics.label_of(system, parameters))
-    ax.set_xlabel("θ, where G puts its point (the data are at 0)", color=colours.G)
-    ax.set_ylabel("ψ, the slope of D", color=colours.D)
     if trajectories:  # below: inside, it would hide where they go
-        ax.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.13))
-    return _bare(ax)
+        legend(ax, loc="upper center", bbox_to_anchor=(0.5, -0.13))
+    return ax
 
 
 def radius(
@@ -72,7 +70,7 @@ def radius(
     straight lines; ``ax.set_xscale("log")`` makes power laws straight instead. Radii below
     1e-200, 0 among them, and above 1e200 cannot be shown.
     """
-    ax = _axes(ax, (7, 3.2))
+    ax = panel(ax, "distance from the equilibrium", "step", "√(θ² + ψ²)", (7, 3.2))
     for path, label, colour in _told_apart(trajectories):
         shown = (path.radius > 1 / FAR) & (path.radius < FAR)
         distance = np.where(shown, path.radius, np.nan)
@@ -82,9 +80,7 @@ def radius(
         law = np.full(steps, law) if np.ndim(law) == 0 else np.asarray(law)
         ax.plot(law, color=colours.TRUTH, ls="--", lw=1.4, label=label)
     ax.set_yscale("log", nonpositive="mask")
-    ax.set(title="distance from the equilibrium", xlabel="step", ylabel="√(θ² + ψ²)")
-    ax.legend(frameon=False, fontsize="small")
-    return _bare(ax)
+    return legend(ax)
 
 
 def eigenvalues(
@@ -112,7 +108,13 @@ def eigenvalues(
     found = np.array(
         [dynamics.eigenvalues(system, **{**fixed, parameter: float(value)}) for value in values]
     )
-    ax = _axes(ax, (5.4, 4.2))
+    label = dynamics.label_of(system, parameters)
+    if of_updates:
+        label += f", alternating 1:{d_steps}" if alternating else ""
+        label += "" if parameter == "h" else f", h={h:g}"
+    unit = "multiplier, per update" if of_updates else "rate, per unit of time"
+    x = f"real part of the {unit}"
+    ax = panel(ax, f"{label}: eigenvalues", x, "imaginary part", (5.4, 4.2))
     logarithmic = values.min() > 0 and values.max() / values.min() > 30
     scale = (LogNorm if logarithmic else Normalize)(values.min(), values.max())
     marks = ax.scatter(
@@ -120,17 +122,8 @@ def eigenvalues(
         cmap="viridis", s=14, zorder=3,
     )  # fmt: skip
     ax.figure.colorbar(marks, ax=ax, label=parameter)
-    label = dynamics.label_of(system, parameters)
-    if of_updates:
-        label += f", alternating 1:{d_steps}" if alternating else ""
-        label += "" if parameter == "h" else f", h={h:g}"
     _stable(ax, found, of_updates)
-    unit = "multiplier, per update" if of_updates else "rate, per unit of time"
-    ax.set(
-        title=f"{label}: eigenvalues", xlabel=f"real part of the {unit}", ylabel="imaginary part"
-    )
-    ax.legend(frameon=False, fontsize="small", loc="upper left")
-    return _bare(ax)
+    return legend(ax, loc="upper left")
 
 
 def _stable(ax: Axes, found: np.ndarray, of_updates: bool) -> None:
@@ -157,18 +150,4 @@ def _told_apart(trajectories: Sequence[dynamics.Trajectory]):
     several = len({path.h for path in trajectories}) > 1
     for number, path in enumerate(trajectories):
         label = f"{path.label}, h={path.h:g}" if several else path.label
-        yield path, label, PATHS[number % len(PATHS)]
-
-
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    if ax is None:
-        from matplotlib import pyplot  # only here: live code must never touch pyplot's global state
-
-        _, ax = pyplot.subplots(figsize=size, layout="constrained")
-    return ax
-
-
-def _bare(ax: Axes) -> Axes:
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    return ax
+        yield path, label, HUES[number % len(HUES)]

@@ -1,4 +1,4 @@
-"""Plots of quality against diversity, from the table that ``textgan_lab.quality`` returns."""
+"""Plots of quality against diversity, from the table that ``textgan_lab.training.quality`` returns."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,10 @@ import pandas
 from matplotlib.axes import Axes
 
 from .. import colours
+from .panel import legend, panel
 
 MARKS = "os^DvPX*"
+SIZE = (7, 3.6)  # inches
 
 
 def temperatures(sweep: pandas.DataFrame, ax: Axes | None = None) -> Axes:
@@ -17,11 +19,13 @@ def temperatures(sweep: pandas.DataFrame, ax: Axes | None = None) -> Axes:
     JS on the left axis, in nats; on the right one what the law makes of the fakes, nats per
     sentence. Both are "smaller is better"; a log axis of temperatures.
     """
-    ax = _axes(ax, "one generator, sampled colder and hotter")
+    ax = panel(
+        ax, "one generator, sampled colder and hotter", "temperature", "JS(real, G), nats", SIZE
+    )
     x, right = sweep["temperature"], ax.twinx()
     (js,) = ax.plot(x, sweep["js"], color=colours.TRUTH, ls="--", marker="o", ms=4)
     (nll,) = right.plot(x, sweep["oracle_nll.sentence"], color=colours.FAKE, marker="s", ms=4)
-    ax.set(xscale="log", xlabel="temperature", ylabel="JS(real, G), nats", ylim=(0, 0.72))
+    ax.set(xscale="log", ylim=(0, 0.72))
     ax.axhline(np.log(2), color="0.6", lw=1, zorder=0)
     ax.set_xticks(x, [f"{t:g}" for t in x], minor=False)
     ax.set_xticks([], minor=True)
@@ -30,7 +34,7 @@ def temperatures(sweep: pandas.DataFrame, ax: Axes | None = None) -> Axes:
     ax.legend(
         [js, nll], ["true JS", "oracle NLL"], frameon=False, fontsize="small", loc="upper center"
     )
-    return _finish(ax)
+    return ax
 
 
 def quality_diversity(
@@ -46,7 +50,7 @@ def quality_diversity(
     temperatures beside it; ``others`` name tables of rows that are drawn as points. One number
     ranks two generators only where one lies on the good side of the other's whole curve.
     """
-    ax = _axes(ax, "quality against diversity")
+    ax = panel(ax, "quality against diversity", _label(x), _label(y), SIZE)
     curve = control.sort_values("temperature")
     ax.plot(
         curve[x], curve[y], color=colours.G, marker="o", ms=4, label="likelihood, by temperature"
@@ -58,9 +62,7 @@ def quality_diversity(
         )  # fmt: skip
     for (name, table), mark in zip((others or {}).items(), MARKS, strict=False):
         ax.scatter(table[x], table[y], marker=mark, color=colours.FAKE, s=36, label=name, zorder=3)
-    ax.set(xlabel=_label(x), ylabel=_label(y))
-    ax.legend(frameon=False, fontsize="small")
-    return _finish(ax)
+    return legend(ax)
 
 
 def _label(column: str) -> str:
@@ -71,17 +73,3 @@ def _label(column: str) -> str:
         "held_out_nll.sentence": "held-out NLL, nats per sentence (coverage: left)",
         "js": "JS(real, G), nats",
     }.get(column, column.replace("_", " "))
-
-
-def _axes(ax: Axes | None, title: str) -> Axes:
-    if ax is None:
-        from matplotlib import pyplot  # only here: live code must never touch pyplot's global state
-
-        _, ax = pyplot.subplots(figsize=(7, 3.6), layout="constrained")
-    ax.set_title(title)
-    return ax
-
-
-def _finish(ax: Axes) -> Axes:
-    ax.spines["top"].set_visible(False)
-    return ax

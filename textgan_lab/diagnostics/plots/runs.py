@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from ...telemetry import Telemetry
 from .. import colours
 from ..report import Report
+from .panel import legend, panel
 
 
 def losses(telemetry: Telemetry, ax: Axes | None = None, report: Report | None = None) -> Axes:
@@ -107,16 +108,11 @@ def modes(telemetry: Telemetry, ax: Axes | None = None, report: Report | None = 
     ax.stackplot(seen["step"], seen[names].T, labels=labels, colors=[*shades, "0.8"], alpha=0.85)
     ax.set_ylim(0, 1)
     _finish(ax, report)
-    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    return ax
+    return legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _axes(ax: Axes | None, telemetry: Telemetry, title: str, unit: str) -> Axes:
-    if ax is None:
-        from matplotlib import pyplot  # only here: live code must never touch pyplot's global state
-
-        _, ax = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
-    ax.set(title=title, xlabel="step", ylabel=unit)
+    ax = panel(ax, title, "step", unit, (7, 3.2))
     for turn in telemetry.turns:
         if turn.source != "schedule":
             ax.axvline(turn.step, color=colours.TURN, lw=0.6, alpha=0.7, zorder=0)
@@ -160,8 +156,4 @@ def _flags(ax: Axes, report: Report) -> None:
 def _finish(ax: Axes, report: Report | None = None) -> Axes:
     if report is not None:
         _flags(ax, report)
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(frameon=False, fontsize="small")
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    return ax
+    return legend(ax) if ax.get_legend_handles_labels()[0] else ax
