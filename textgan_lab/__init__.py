@@ -15,9 +15,16 @@ _LAZY = {
     "LOSSES": "objectives", "ESTIMATORS": "objectives", "REMEDIES": "objectives",
     "OPTIMISERS": "training", "PROBES": "training", "Spec": "training", "Trainer": "training",
     "SCENARIOS": "training", "Scenario": "training",
+    "frozen_gradients": "training.frozen", "futures": "training.futures",
+    "quality": "training.quality", "loss_threshold": "objectives.schedules",
+    "exact_gradient": "objectives.enumeration", "estimator_errors": "objectives.enumeration",
+    "playable": "objectives.enumeration", "nudge": "models.nudges",
+    "outcome": "diagnostics.outcomes", "at_measurements": "diagnostics.agreement",
+    "loss_correlations": "diagnostics.agreement", "loss_trend": "diagnostics.agreement",
     "DETECTORS": "diagnostics", "Report": "diagnostics", "Watch": "diagnostics",
     "diagnose": "diagnostics",
-    "LiveLab": "dashboard", "compare": "dashboard", "show": "dashboard", "keep": "batch",
+    "LiveLab": "dashboard", "compare": "dashboard",
+    "slide": "dashboard.slide", "show": "dashboard", "keep": "batch",
 }  # fmt: skip
 _MODULES = {"metrics", "dynamics", "diagnostics"}
 _ALIASES = {"plots": "diagnostics.plots"}

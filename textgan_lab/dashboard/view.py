@@ -327,7 +327,8 @@ def _scatter(sample: dict) -> str:
     points = [p[:2] for p in sample["points"] if all(map(math.isfinite, p[:2]))]
     size = max((abs(v) for p in points for v in p), default=1.0) * 1.1 or 1.0
     dots = "".join(
-        f'<circle cx="{x / size:.3f}" cy="{-y / size:.3f}" r="0.018" fill="{colours.FAKE}" fill-opacity="0.6"/>'
+        f'<circle cx="{x / size:.3f}" cy="{-y / size:.3f}" r="0.018" fill="{colours.FAKE}" '
+        f'fill-opacity="0.6"/>'
         for x, y in points
     )
     return f'<svg viewBox="-1 -1 2 2" width="260" height="260" style="background:#fff">{dots}</svg>'

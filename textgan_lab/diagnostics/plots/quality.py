@@ -1,4 +1,4 @@
-"""Plots of quality against diversity, from the table that ``textgan_lab.training.quality`` returns."""
+"""Plots of quality against diversity, from the table that ``training.quality`` returns."""
 
 from collections.abc import Mapping
 
