@@ -434,10 +434,10 @@ class Oscillation(Detector):
     """
 
     notebook: ClassVar[str] = "04_imbalance"
-    # calibrated: 16 seeds of the scenario end at 0.7 to 1.5, all others and cures below 0.55
+    # calibrated: 20 seeds of the scenario end at 0.7 to 1.5, 2 of each other and cure below 0.55
     swing_min: float = limit(0.65, "rise of the autocorrelation of D's lead after its trough")
     # noise with a memory swings that far in up to 7 of 100 windows; this leaves 3, of long ones 1
-    steadiness_min: float = limit(0.75, "mean over root mean square of its frequency")
+    steadiness_min: float = limit(0.75, "evenness of its frequency (mean over root mean square)")
     # circles of one run differ by as much as twice; those that friction stops fall to nothing
     growth_min: float = limit(0.3, "amplitude, newer half over older half")
 
