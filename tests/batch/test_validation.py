@@ -339,6 +339,19 @@ def test_calibration_spends_its_share_of_alarms():
     assert sum(alarms) == 2
 
 
+def test_an_alarm_needs_patience_and_may_pass():
+    passing = known(low=taken((9, 2), (3, 2), (3, 2), (9, 2)))
+    lasting = known(low=taken((9, 2), (3, 2), (3, 2), (3, 2)))
+    short = known(low=taken((9, 2), (3, 2), (9, 2), (3, 2)))
+    assert validation.diagnose([Low()], lasting) == {"low": 2}  # holds from 1, said at 2
+    assert validation.diagnose([Low()], passing) == {"healthy": 0}
+    assert [validation.ever([Low()], case) for case in (passing, lasting, short)] == [
+        True,
+        True,
+        False,
+    ]
+
+
 def test_tallies_count_by_hand():
     cases = [
         known("ring-even", 0, {"divergence": True, "healthy": False}),

@@ -84,7 +84,13 @@ def test_a_film_has_a_frame_a_measurement_and_a_bar_a_mode(tmp_path):
 
 def test_a_film_shows_itself_with_buttons():
     page = plots.mode_film(record(), names=["right", "none"])._repr_html_()
-    assert page.count("data:image/png;base64") == 3 and "<button" in page
+    assert page.count("data:image/png;base64") == 3 and page.count("<button") == 9
+    assert "▷</button>" in page
+
+
+def test_a_film_needs_no_network():
+    page = plots.mode_film(record())._repr_html_()
+    assert "<link" not in page and "https:" not in page and "fa-" not in page
 
 
 def test_points_lie_over_the_circles_of_the_modes(ax):

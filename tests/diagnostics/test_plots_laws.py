@@ -25,10 +25,14 @@ def test_one_gaussian_comes_with_its_divergences_and_the_optimal_d(ax):
     assert gaussians(3.0, ax=ax) is ax
     drawn = lines(ax)
     assert "q at 3: JS 0.5268, KL 4.5, reverse KL 4.5, W1 3" in drawn
-    d = drawn["optimal D (0 to 1)"]
+    d = drawn["optimal D"]
     assert d.get_color() == colours.TRUTH and d.get_linestyle() == "--"
     x, y = d.get_data()
-    assert y.max() == pytest.approx(1.9 / np.sqrt(2 * np.pi), rel=1e-3)  # D = 1, far on p's side
+    assert y.max() == pytest.approx(1.4 / np.sqrt(2 * np.pi), rel=1e-3)  # D = 1, far on p's side
+    ax.figure.draw_without_rendering()
+    (right,) = ax.child_axes
+    assert right.get_ylabel() == "optimal D, 0 to 1"
+    assert right.get_ylim()[1] == pytest.approx(ax.get_ylim()[1] / y.max(), rel=1e-3)
     assert np.interp(1.5, x, y) == pytest.approx(y.max() / 2, rel=0.02)  # halfway D = 1/2
 
 

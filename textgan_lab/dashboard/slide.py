@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 def slide(
     plot: Callable[..., Axes], live: bool = True, **sliders: tuple[float, float, float]
 ) -> Any:
-    """Return sliders that redraw ``plot``, or, with ``live=False``, draw it once and return that.
+    """Return sliders that redraw ``plot``, or, with ``live=False``, draw it once and return None.
+
+    A notebook shows what a cell's last line returns, so no semicolon belongs behind this one.
 
     Args:
         plot: takes the sliders' values by name, makes one figure and returns its Axes.
@@ -22,7 +24,8 @@ def slide(
         if not low <= start <= high or low == high:
             raise ValueError(f"slide: {name} starts at {start}, outside [{low}, {high}]")
     if not live:
-        return plot(**{name: start for name, (start, _, _) in sliders.items()})
+        plot(**{name: start for name, (start, _, _) in sliders.items()})
+        return None
     import ipywidgets
     from IPython.display import clear_output, display
     from matplotlib import pyplot

@@ -1,5 +1,6 @@
 """Plots of modes over time: a heat map, a film, and the points themselves."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,11 +41,22 @@ def mode_map(telemetry: Telemetry, ax: Axes | None = None, since: int = 0) -> Ax
     return ax
 
 
+SIGNS = {
+    "minus": "−", "fast-backward": "|◁", "step-backward": "◂", "play fa-flip-horizontal": "◁",
+    "pause": "❚❚", "play": "▷", "step-forward": "▸", "fast-forward": "▷|", "plus": "+",
+}  # fmt: skip
+
+
 class Film(FuncAnimation):
-    """An animation that shows itself in a notebook, with buttons, and repeats."""
+    """An animation that shows itself in a notebook, with buttons, and repeats.
+
+    matplotlib's page takes the signs on its buttons from a font on the web; these are plain text,
+    so that the film needs no network.
+    """
 
     def _repr_html_(self) -> str:
-        return self.to_jshtml(default_mode="loop")
+        page = re.sub(r"<link\b[^>]*>", "", self.to_jshtml(default_mode="loop"))
+        return re.sub(r'<i class="fa fa-([^"]*)"></i>', lambda icon: SIGNS[icon[1]], page)
 
 
 def mode_film(

@@ -21,8 +21,7 @@ def gaussians(
 ) -> Axes:
     """Draw p = N(0, 1) and q = N(separation, std^2), with their divergences in the legend.
 
-    Of several separations each q is drawn; of one, the optimal D = p/(p+q) too, scaled so that the
-    top of the panel is D = 1.
+    Of several separations each q is drawn; of one, the optimal D = p/(p+q) too, read on the right.
     """
     means = np.atleast_1d(np.asarray(separation, float))
     ax = panel(ax, "how far is q from p?", "x", "density per unit of x")
@@ -40,12 +39,14 @@ def gaussians(
             label=f"{name} at {mean:g}: JS {d['js']:.4f}, KL {d['kl']:.3g}, "
             f"reverse KL {d['reverse_kl']:.3g}, W1 {d['w1']:.3g}",
         )  # fmt: skip
-    top = 1.9 * max(p.max(), 1 / (std * np.sqrt(2 * np.pi)))  # room for the legend
+    top = 1.4 * max(p.max(), 1 / (std * np.sqrt(2 * np.pi)))
     if len(means) == 1:
         logit = _log_density(x, 0, 1) - _log_density(x, means[0], std)
         best = np.exp(-np.logaddexp(0, -logit))
-        ax.plot(x, top * best, color=colours.TRUTH, ls="--", lw=1.4, label="optimal D (0 to 1)")
-    ax.set_ylim(0, top * 1.02)
+        ax.plot(x, top * best, color=colours.TRUTH, ls="--", lw=1.4, label="optimal D")
+        right = ax.secondary_yaxis("right", functions=(lambda y: y / top, lambda d: d * top))
+        right.set(ylabel="optimal D, 0 to 1", yticks=[0, 0.5, 1])
+    ax.set_ylim(0, top * 1.38)  # room for the legend
     return legend(ax, loc="upper right")
 
 
@@ -53,7 +54,10 @@ def distances(separations: ArrayLike, std: float = 1.0, ax: Axes | None = None) 
     """Draw JS, KL, reverse KL and W1 between N(0, 1) and N(separation, std^2), on a log axis."""
     mu = np.asarray(separations, float)
     found = gaussian_divergences(0, 1, mu, std)
-    ax = panel(ax, "four distances as q moves away", "separation", "nats (W1: units of x)")
+    ax = panel(
+        ax, "four distances as q moves away", "separation (units of x)", "nats (W1: units of x)",
+        (8.5, 3.4),
+    )  # fmt: skip
     shown = {
         "js": ("JS(p, q)", "-", colours.G),
         "kl": ("KL(p, q)", "-", HUES[0]),
@@ -64,7 +68,7 @@ def distances(separations: ArrayLike, std: float = 1.0, ax: Axes | None = None) 
         ax.plot(mu, found[name], color=colour, ls=style, lw=2, label=label)
     ax.axhline(np.log(2), color="0.6", lw=1, label="ln 2, where JS ends")
     ax.set_yscale("log", nonpositive="mask")
-    return legend(ax)
+    return legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def slopes(separations: ArrayLike, std: float = 1.0, ax: Axes | None = None) -> Axes:
@@ -75,7 +79,10 @@ def slopes(separations: ArrayLike, std: float = 1.0, ax: Axes | None = None) -> 
     """
     mu = np.asarray(separations, float)
     g = gaussian_gradients(0, 1, mu, std)
-    ax = panel(ax, "what G is told at the optimal D", "separation", "gradient, nats per unit of x")
+    ax = panel(
+        ax, "what G is told at the optimal D", "separation (units of x)",
+        "gradient, nats per unit of x",
+    )  # fmt: skip
     total = g["saturating"] + g["non_saturating"]
     ax.plot(mu, total, color=HUES[2], lw=7, alpha=0.35, label="their sum")
     ax.plot(mu, g["saturating"], color=colours.G, lw=2.4, label="saturating")

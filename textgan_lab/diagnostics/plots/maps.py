@@ -85,6 +85,6 @@ def threshold_rounds(
         if bars:
             ax.bar(*zip(*bars, strict=True), color=colour, label=label)
     if cap is not None:
-        ax.axhline(cap, color="0.4", lw=1, ls=":")
+        ax.axhline(cap, color="0.4", lw=1, ls=":", label="cap")
     ax.set_ylim(0, 1.35 * max([cap or 0, *(r.d_updates for r in played)], default=1))
     return legend(ax, loc="upper right", ncols=2)  # in the room above the bars

@@ -32,8 +32,9 @@ def temperatures(sweep: pandas.DataFrame, ax: Axes | None = None) -> Axes:
     right.set_ylabel("oracle NLL of the fakes, nats per sentence", color=colours.FAKE)
     right.spines["top"].set_visible(False)
     ax.legend(
-        [js, nll], ["true JS", "oracle NLL"], frameon=False, fontsize="small", loc="upper center"
-    )
+        [js, nll], ["true JS", "oracle NLL"], frameon=False, fontsize="small",
+        loc="upper center", bbox_to_anchor=(0.5, 0.94),
+    )  # fmt: skip
     return ax
 
 

@@ -78,7 +78,7 @@ def bias_variance(errors: pandas.DataFrame, ax: Axes | None = None) -> Axes:
     quarter circle's inside, |error| < |g|, is where a step along one estimate is worth taking.
     """
     ax = panel(
-        ax, "two ways to be wrong", "variance of one estimate / |g|²", "bias / |g|", (7, 4.4)
+        ax, "two ways to be wrong", "variance of one estimate / |g|²", "bias / |g|", (9, 4.4)
     )
     shown = errors[errors["variance"] > 0]
     hues = _hues(errors)
@@ -98,10 +98,10 @@ def bias_variance(errors: pandas.DataFrame, ax: Axes | None = None) -> Axes:
                 )  # fmt: skip
     variance = np.geomspace(shown["variance"].min() / 2, 1, 200)
     edge = np.sqrt(np.maximum(1 - variance, 0))
-    ax.fill_between(variance, LEAST, edge, color="0.94", lw=0, zorder=0, label="error below |g|")
+    ax.fill_between(variance, LEAST, edge, color="0.9", lw=0, zorder=0, label="error below |g|")
     ax.plot([], [], "o", color="0.4", mfc="white", label="no bias beyond noise")
     ax.set(xscale="log", yscale="log", ylim=(min(0.03, shown["bias"].min() / 2), 2))
-    return legend(ax, loc="lower right")
+    return legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def temperature_errors(errors: pandas.DataFrame, ax: Axes | None = None) -> Axes:
