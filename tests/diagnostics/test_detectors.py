@@ -242,6 +242,13 @@ def test_the_dirac_gan_circles_and_its_regularised_twin_does_not(record):
         assert (found is not None) == circles, gamma
 
 
+def test_it_takes_two_to_circle(record):
+    logits = dirac(1000)
+    still = record(steps=1000, d_logit_fake=lambda t: logits[t], g_grad_norm=0.0)
+    with pytest.raises(NotApplicable, match="G's gradient is 0: it takes two to circle"):
+        examined("oscillation", still)
+
+
 def swing(record, signal, steps=1000):
     detector = DETECTORS["oscillation"]()
     return readings(record(steps=steps, d_logit_fake=signal), [detector])["oscillation"][-1].scores

@@ -241,6 +241,11 @@ def test_a_run_shows_one_plain_line_where_nobody_watches(capfd):
     assert out == "" and err.count("\n") == 1 and "3 steps" in err
 
 
+def test_a_run_of_no_steps_says_nothing(capfd):
+    assert build().run(0).t == 0
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_repr_shows_where_it_stands():
     t = build().run(2)
     said = repr(t)

@@ -301,7 +301,7 @@ class RotatingCollapse(Detector):
     Formula     as mode-collapse
     Rule        diversity <= diversity_max and turnover >= turnover_min
     Means       cat and mouse: G piles onto what D likes most, D comes after, G moves on; over time
-                all is covered, at no time is more than a little
+                G visits much of the data, at any one time it covers little of it
     Try         higher d_lr, more d_steps, r1, r2
     Fails when  looks are rarer than the rotation: one look cannot tell rotating from static
     Paper       Metz et al. 2017; Mescheder, Geiger & Nowozin 2018
@@ -418,7 +418,7 @@ def _steadiness(x: np.ndarray) -> float:
 class Oscillation(Detector):
     """The players circle one another and the circles do not shrink.
 
-    Reads       d_logit_real, d_logit_fake
+    Reads       d_logit_real, d_logit_fake; g_grad_norm for whether G moves at all
     Formula     gap = d_logit_real - d_logit_fake, by how much D is ahead, over the newest half of
                 play in at most 128 block means, detrended; r its autocorrelation over lags up to a
                 third of that; swing = how far r rises again after its lowest point, 2 for an
@@ -443,6 +443,8 @@ class Oscillation(Detector):
 
     def scores(self, signals):
         """Return swing, steadiness and growth of D's lead."""
+        if signals.has("g_grad_norm") and not signals.recent("g_grad_norm").any():
+            raise NotApplicable("G's gradient is 0: it takes two to circle")
         gap = signals.history("d_logit_real", less="d_logit_fake")
         swing, steadiness, growth = _circling(gap[len(gap) // 2 :])
         return {"swing_min": swing, "steadiness_min": steadiness, "growth_min": growth}

@@ -127,7 +127,7 @@ def vanishing_gradient(*, seed: int = 0, device: str = "auto") -> Scenario:
         loss="saturating",
         estimator=SOFT,
         g_optimiser="sgd",  # Adam divides by the gradient's size and would make steps of nothing
-        knobs={"g_lr": 0.5, "d_lr": 2e-3, "d_noise": 0.0, "g_steps": 0},
+        knobs={"g_lr": 0.2, "d_lr": 2e-3, "d_noise": 0.0, "g_steps": 0},
         batch_size=32,
         seed=seed,
         device=device,
@@ -142,7 +142,7 @@ def vanishing_gradient(*, seed: int = 0, device: str = "auto") -> Scenario:
         look_at="G's gradient norm lies orders of magnitude below D's start, its sentences do not "
         "change, and the held-out NLL is a flat line.",
         spec=spec,
-        steps=FIRST + 400,
+        steps=FIRST + 500,
         schedule=head_start,
         cure=_with(spec, {"d_noise": 0.5}),
         cure_schedule=head_start,
@@ -190,7 +190,7 @@ def static_collapse(*, seed: int = 0, device: str = "auto") -> Scenario:
         what="The slope of an unbounded D points every sentence at the same word.",
         look_at="The share of unique sentences falls to almost nothing and D's accuracy is 1.",
         spec=spec,
-        steps=350,
+        steps=500,
         cure=_with(spec, {"gradient_penalty.weight": 1.0}),
         cure_text="A gradient penalty bounds D's slope: no single word is worth everything.",
     )
@@ -226,7 +226,7 @@ def false_equilibrium(*, seed: int = 0, device: str = "auto") -> Scenario:
     spec = Spec(
         data="captions",
         mle_steps=250,
-        knobs={"g_lr": 3e-3, "d_lr": 3e-5},
+        knobs={"g_lr": 3e-3, "d_lr": 2e-5},
         batch_size=32,
         seed=seed,
         device=device,

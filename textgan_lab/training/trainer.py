@@ -164,6 +164,8 @@ class Trainer:
         """Train for ``n`` steps under a progress line."""
         if n < 0:
             raise ValueError(f"run: expected 0 steps or more, got {n}")
+        if n == 0:
+            return self
         begin, play_from = self.t, self.spec.mle_steps
         warm_up = begin < play_from, begin + n > play_from
         label = {(True, False): "likelihood warm-up", (True, True): "warm-up and play"}
