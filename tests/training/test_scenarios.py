@@ -102,7 +102,7 @@ ILL = {
         "others later": o.rotation() > 0.4,
     },
     "false-equilibrium": lambda o: {
-        "D undecided": 0.4 < o.median("d_accuracy") < 0.7,
+        "D no better than a guess": o.median("d_accuracy") < 0.7,
         "loss near 2 ln 2": abs(o.median("d_loss") - 2 * math.log(2)) < 0.25,
         "Bayes accuracy 1": o.late("bayes_accuracy") > 0.99,
     },

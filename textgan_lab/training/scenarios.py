@@ -222,7 +222,7 @@ def rotating_collapse(*, seed: int = 0, device: str = "auto") -> Scenario:
 
 @SCENARIOS.register("false-equilibrium")
 def false_equilibrium(*, seed: int = 0, device: str = "auto") -> Scenario:
-    """Loss near 2 ln 2, accuracy near one half, as when all is learned; and all is lost."""
+    """Loss near 2 ln 2 and a D no better than a guess, as when all is learned; and all is lost."""
     spec = Spec(
         data="captions",
         mle_steps=250,
@@ -236,7 +236,7 @@ def false_equilibrium(*, seed: int = 0, device: str = "auto") -> Scenario:
         title="The false equilibrium",
         code="false-equilibrium",
         what="D is too slow to see what G does; that it is undecided says nothing about G.",
-        look_at="D's accuracy beside the Bayes accuracy: one half, where 1 can be reached.",
+        look_at="D's accuracy beside the Bayes accuracy: half or less, where 1 can be reached.",
         spec=spec,
         steps=500,
         cure=_with(spec, {"g_lr": 3e-4, "d_lr": 1e-2}),
