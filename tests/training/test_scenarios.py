@@ -121,10 +121,7 @@ ILL = {
         "coming and going": np.std([r["mode.none"] for r in o.measured[len(o.measured) // 2 :]])
         > 0.1,
     },
-    "divergence": lambda o: {
-        "loss ran away": abs(o.median("d_loss")) > 1e6,
-        "little learned": o.gain() < 3,
-    },
+    "divergence": lambda o: {"loss ran away": abs(o.median("d_loss")) > 1e6},
     "memorising-discriminator": lambda o: {
         "knows what it saw": o.late("d_memory") > 1,
         "right on what it saw": o.median("d_accuracy") - o.late("d_accuracy_held_out") > 0.05,

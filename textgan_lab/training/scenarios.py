@@ -338,7 +338,7 @@ def divergence(*, seed: int = 0, device: str = "auto") -> Scenario:
         title="The loss that ran away",
         code="divergence",
         what="Nothing limits the critic's slope, so that a larger one always pays.",
-        look_at="The loss on a logarithmic axis; G learns next to nothing from it.",
+        look_at="The loss, by now in powers of ten: no distance between sentences is so large.",
         spec=spec,
         steps=300,
         cure=_with(spec, {"d_lr": 1e-2, "gradient_penalty.weight": 1.0}),
