@@ -184,7 +184,7 @@ class LivePage:
 
     def slider(self, knob: str) -> Any:
         """A knob's slider on the page."""
-        name = self.page.locator(".widget-label", has_text=re.compile(f"^{re.escape(knob)}$"))
+        name = self.page.locator(".widget-label b", has_text=re.compile(f"^{re.escape(knob)}$"))
         return self.page.locator(".widget-slider", has=name)
 
     def press(self, knob: str, key: str = "ArrowRight", times: int = 1) -> None:
@@ -209,9 +209,13 @@ class LivePage:
         """Choose one of the scenarios."""
         self.page.locator(".textgan-lab select").first.select_option(option)
 
+    def button(self, label: str) -> Any:
+        """One of the lab's buttons on the page."""
+        return self.page.locator(".textgan-lab button", has_text=label)
+
     def click(self, label: str) -> None:
         """Click one of the lab's buttons."""
-        self.page.locator(".textgan-lab button", has_text=label).click()
+        self.button(label).click()
 
 
 @contextmanager

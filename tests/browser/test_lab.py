@@ -91,7 +91,7 @@ def test_sliders_follow_a_cell_and_send_nothing_back(live):
         live.errand(f"lab.trainer.knobs.set(g_lr={value})")
         live.page.wait_for_function(
             "([name, shown]) => [...document.querySelectorAll('.widget-slider')].some(s => "
-            "s.querySelector('.widget-label').innerText === name && "
+            "s.querySelector('.widget-label b').innerText === name && "
             "s.querySelector('.widget-readout').innerText === shown)",
             arg=["g_lr", shown],
             timeout=5000,
@@ -142,6 +142,10 @@ def test_running_the_live_cell_again_leaves_one_lab(live):
 def test_a_scenario_is_loaded_run_diagnosed_and_cured(live):
     temperature = ".widget-slider >> text=/^temperature$/"
     live.page.wait_for_selector(temperature)
+    picker = live.page.locator(".textgan-lab select").first
+    assert picker.input_value() == "a run of your own"
+    assert live.button("load").is_disabled()
+    assert live.button("cure").is_disabled()
     live.choose("argmax-wall")
     live.click("load")
     live.until(lambda said: said["scenario"] == "argmax-wall" and said["t"] == 0)
@@ -186,7 +190,7 @@ def test_slow_motion_takes_one_step_and_shows_its_phases_in_order(live):
     live.until(lambda said: said["t"] > 155, 60)  # past the warm-up, which has no D
     live.click("pause")
     t = live.until(lambda said: said["state"] == "paused")["t"]
-    button = live.page.locator(".textgan-lab button", has_text="next phase")
+    button = live.button("next phase")
     assert button.is_hidden()
     live.click("slow motion")
     names = []
@@ -204,6 +208,51 @@ def test_slow_motion_takes_one_step_and_shows_its_phases_in_order(live):
     live.click("▶ run")
     live.until(lambda said: said["t"] > t + 5)
     assert button.is_hidden()
+
+
+# what would be cut: what reaches out of its box, and what is narrower than a hand can turn
+CUT = """() => [...document.querySelectorAll('.textgan-lab .widget-slider')].flatMap(slider => {
+    const box = part => slider.querySelector(part).getBoundingClientRect();
+    const label = slider.querySelector('.widget-label'), name = label.innerText;
+    const wrong = [];
+    if (box('.slider-container').width < 150) wrong.push(`${name}: narrow`);
+    if (label.scrollWidth > label.clientWidth || label.scrollHeight > label.clientHeight ||
+        box('.widget-label').bottom > box('.slider-container').top) wrong.push(`${name}: cut`);
+    return wrong;
+})"""
+
+
+@pytest.mark.parametrize("width, height", [(1300, 950), (1280, 800), (1000, 800)])
+def test_sliders_keep_their_width_beside_long_names_and_no_hint_is_cut(live, width, height):
+    live.choose("static-collapse")
+    live.click("load")
+    live.page.wait_for_selector(".widget-slider >> text=/^gradient_penalty.weight$/")
+    was = live.page.viewport_size
+    try:
+        live.page.set_viewport_size({"width": width, "height": height})
+        live.page.wait_for_timeout(500)
+        assert live.page.evaluate(CUT) == []
+        widths = live.page.locator(".textgan-lab .slider-container").evaluate_all(
+            "sliders => sliders.map(s => Math.round(s.getBoundingClientRect().width))"
+        )
+        assert len(widths) == 13
+        assert max(widths) - min(widths) <= 1
+    finally:
+        live.page.set_viewport_size(was)
+
+
+def test_news_too_long_for_the_page_end_in_an_ellipsis_and_are_told_in_full(live):
+    long = "a notice " * 40
+    live.errand(f"lab.notice = {long!r}")
+    line = live.page.wait_for_selector("[data-finding][title^='a notice']")
+    assert line.get_attribute("title").startswith(long)
+    shown, needed, right, end = line.evaluate(
+        """line => [line.clientWidth, line.scrollWidth, line.getBoundingClientRect().right,
+                    line.closest('.textgan-lab').getBoundingClientRect().right]"""
+    )
+    assert shown < needed, "cut by the line itself, which is what draws the ellipsis"
+    assert right <= end
+    assert line.evaluate("line => getComputedStyle(line).textOverflow") == "ellipsis"
 
 
 def test_all_of_it_fits_on_one_screen(live, tmp_path):

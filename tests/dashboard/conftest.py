@@ -1,10 +1,11 @@
-"""A small trainer, and no lab that outlives its test."""
+"""A small trainer, a finding, and no lab that outlives its test."""
 
 import time
 
 import pytest
 
 from textgan_lab.dashboard import lab as labs
+from textgan_lab.diagnostics.detectors import Finding
 from textgan_lab.training import Spec, Trainer
 
 TINY = {
@@ -16,6 +17,10 @@ TINY = {
     "probe_size": 16,
     "device": "cpu",
 }
+
+
+def finding(code="mode-collapse", severity="issue", since=5, evidence="2 < 3"):
+    return Finding(code, severity, since, 2.0, 3.0, evidence, "means", ("d_noise",), "03")
 
 
 @pytest.fixture

@@ -98,6 +98,17 @@ def test_a_turn_while_sliders_follow_is_not_lost(lab, monkeypatch, until):
     until(lambda: lab._widget.sliders["d_noise"].value == 0.5)
 
 
+def test_a_slider_says_its_knob_s_name_and_meaning_escaped(lab, make, until):
+    slider = lab._widget.sliders["d_noise"]
+    assert (
+        slider.description
+        == "<b>d_noise</b> <span>noise on what D reads, real and fake [std]</span>"
+    )
+    assert slider.tooltip == "d_noise: noise on what D reads, real and fake [std]"
+    bad = lab._widget._slider(Knob("d_noise", 0, (0, 1), "<img src=x> & co"), "red")
+    assert "<span>&lt;img src=x&gt; &amp; co</span>" in bad.description
+
+
 @pytest.mark.parametrize(
     "knob, value, some, count",
     [
@@ -182,7 +193,7 @@ def test_sliders_are_those_of_the_run_on_show(lab, make, until):
     knobs = lab.trainer.knobs
     assert {n: s.value for n, s in controls.sliders.items()} == dict(knobs.read().values)
     assert controls.sliders["d_lr"] is not old
-    shown = [row.children[0] for column in controls.knobs.children for row in column.children[1:]]
+    shown = [s for column in controls.knobs.children for s in column.children[1].children]
     assert set(shown) == set(controls.sliders.values())
     controls.sliders["d_noise"].value = 0.25
     assert knobs["d_noise"] == 0.25
@@ -213,7 +224,7 @@ def parsed(name):
     return list(ast.walk(ast.parse((FOLDER / name).read_text(encoding="utf-8"))))
 
 
-LIVE = ("controls.py", "lab.py", "scenes.py", "view.py")
+LIVE = ("charts.py", "controls.py", "lab.py", "scenes.py", "view.py")
 
 
 @pytest.mark.parametrize("name", LIVE)

@@ -126,7 +126,7 @@ def test_a_view_that_fails_stops_and_says_so_while_training_goes_on(make, monkey
     lab = LiveLab(make())
     controls = Controls(lab)
     lab.start()
-    monkeypatch.setattr("textgan_lab.dashboard.view.strip", lambda *a: 1 / 0)
+    monkeypatch.setattr("textgan_lab.dashboard.charts.strip", lambda *a: 1 / 0)
     until(lambda: not controls._view.is_alive())
     assert isinstance(controls.error, ZeroDivisionError)
     assert "the view stopped: ZeroDivisionError" in controls.html["news"].value

@@ -135,6 +135,35 @@ def test_the_picker_loads_and_cures(make, wall, monkeypatch, until):
     assert controls.error is None
 
 
+def pickable(controls):
+    return controls.scenario.value, [controls.buttons[b].disabled for b in ("load", "cure")]
+
+
+def test_a_run_of_your_own_is_no_scenario_and_has_nothing_to_load_or_cure(make, until):
+    controls = Controls(LiveLab(make()))
+    assert controls.scenario.options[0] == controls.scenario.value == "a run of your own"
+    assert pickable(controls)[1] == [True, True]
+    controls.scenario.value = "static-collapse"
+    until(lambda: pickable(controls) == ("static-collapse", [False, True]))
+    assert controls.error is None
+
+
+def test_the_picker_shows_what_is_loaded_and_cure_waits_for_an_illness(make, wall, until):
+    lab = LiveLab(scenario="healthy")
+    controls = Controls(lab)
+    assert pickable(controls) == ("healthy", [False, True])
+    controls.scenario.value = "oscillation"  # picked, not yet loaded: nothing takes it back
+    t = lab.trainer.t
+    lab.step()
+    until(lambda: f'data-t="{t + 1}"' in controls.html["status"].value)
+    assert pickable(controls) == ("oscillation", [False, True])
+    lab.load("argmax-wall")
+    until(lambda: pickable(controls) == ("argmax-wall", [False, False]))
+    lab.load(wall)  # none of the catalogue's
+    until(lambda: pickable(controls) == ("a run of your own", [True, False]))
+    assert controls.error is None
+
+
 # --- findings ------------------------------------------------------------------------------------
 
 

@@ -12,24 +12,36 @@ import ipywidgets as widgets
 
 from ..diagnostics import colours
 from ..knobs import Knob, Snapshot
-from ..training.scenarios import SCENARIOS
+from ..training.scenarios import SCENARIOS, Scenario
 from . import view
-from .view import FPS, number, round_step
+from .charts import round_step
+from .view import FPS, number
 
 NOW = "now"
+OWN = "a run of your own"  # on show in the picker where no scenario is loaded
 PLAYERS = {
     "g": ("Generator", colours.G),
     "d": ("Discriminator", colours.D),
     "both": ("Both", colours.TURN),
 }
 STYLE = """<style>
-.textgan-lab .widget-label, .textgan-lab .widget-readout {font-size: 15px}
-.textgan-lab .widget-readout {min-width: 58px; pointer-events: none}
+.textgan-lab .widget-slider {--jp-widgets-inline-height: 23px}
+.textgan-lab .widget-slider .widget-label {
+  font: 13px/1.2 sans-serif; height: auto; text-align: left; white-space: normal; margin: 0}
+.textgan-lab .widget-label b {font-size: 15px; font-weight: normal; margin-right: 4px}
+.textgan-lab .widget-label span {opacity: .75}
+.textgan-lab .widget-readout {font-size: 15px; min-width: 58px; pointer-events: none}
 .textgan-lab .jupyter-button {font-size: 16px; height: 34px; line-height: 32px; padding: 0 8px}
 .textgan-lab .widget-dropdown {height: 34px}
 .textgan-lab .widget-dropdown select {font-size: 16px; height: 34px}
-.textgan-lab .widget-html-content {line-height: 1.2}
+.textgan-lab .widget-html-content {line-height: 1.2; min-width: 0}
 </style>"""
+CELLS = {  # of one player's knobs: as many side by side as are wide enough to be turned by hand
+    "grid_template_columns": "repeat(auto-fill, minmax(240px, 1fr))",
+    "grid_gap": "2px 16px",
+    "align_items": "flex-end",
+    "padding": "0 3px",  # a handle on its first stop reaches out of its slider
+}
 
 
 def stops(knob: Knob, value: float) -> list[float]:
@@ -64,7 +76,7 @@ class Controls:
         self.lab = lab
         self.html = {name: widgets.HTML() for name in lab.frame()}
         self.error: Exception | None = None
-        self._trainer = lab.trainer
+        self._trainer, self._loaded = lab.trainer, lab.scenario
         self._shown = lab.trainer.knobs.read()
         self.knobs = widgets.HBox(layout={"flex_flow": "row wrap"})
         self._lay_out_knobs()
@@ -96,22 +108,25 @@ class Controls:
                 title = widgets.HTML(
                     f'<b style="font:bold 18px sans-serif;color:{colour}">{heading}</b>'
                 )
-                label = f"{max(len(knob.name) for knob in knobs)}ch"
-                sliders |= {knob.name: self._slider(knob, label, colour) for knob in knobs}
-                rows = [_row(sliders[knob.name], knob) for knob in knobs]
+                own = {knob.name: self._slider(knob, colour) for knob in knobs}
+                cells = widgets.GridBox(list(own.values()), layout=CELLS)
                 layout = {"flex": "1 1 400px", "margin": "0 12px 0 0"}
-                columns.append(widgets.VBox([title, *rows], layout=layout))
+                columns.append(widgets.VBox([title, cells], layout=layout))
+                sliders |= own
         self.sliders, self.knobs.children = sliders, columns
 
-    def _slider(self, knob: Knob, label: str, colour: str) -> widgets.SelectionSlider:
+    def _slider(self, knob: Knob, colour: str) -> widgets.SelectionSlider:
+        meaning = knob.meaning + (f" [{knob.unit}]" if knob.unit else "")
         slider = widgets.SelectionSlider(
             options=_options(knob, self._shown.values[knob.name]),
             value=self._shown.values[knob.name],
-            description=knob.name,
-            tooltip=_meaning(knob),
+            # the whole first line: a long name takes no room from its slider
+            description=f"<b>{escape(knob.name)}</b> <span>{escape(meaning)}</span>",
+            description_allow_html=True,
+            tooltip=f"{knob.name}: {meaning}",
             continuous_update=True,
-            style={"description_width": label, "handle_color": colour},
-            layout={"flex": "3 1 270px", "width": "auto"},
+            style={"description_width": "100%", "handle_color": colour},
+            layout={"flex_flow": "row wrap", "width": "auto", "height": "auto"},
         )
         _wake(slider)
         slider.observe(self._turned(knob.name), names="value")
@@ -150,45 +165,59 @@ class Controls:
         lab = self.lab
         snapshots = lab.snapshots[::-1]
         self.back_to, self.branch_at = Pick(snapshots), Pick([NOW, *snapshots])
-        row = [
-            self._button("▶ run", lambda: self._leave(lab._start)),
-            self._button("❚❚ pause", lambda: self._leave(lab._pause)),
-            self._button("step D", lambda: self._leave(lab._step, "d"), gap=True),
-            self._button("step G", lambda: self._leave(lab._step, "g")),
-            self._button("step both", lambda: self._leave(lab._step, "both")),
-            self._button("slow motion", lambda: self._leave(lab._slow)),
-            self._button("next phase", lambda: self._leave(lab._next_phase)),
-            self._button("⟲ rewind", lambda: self._leave(lab._rewind, self.back_to.value), True),
-            self.back_to.box,
-            self._button("⎇ branch", lambda: self._leave(lab._branch, self._from()), True),
-            self.branch_at.box,
-            self._button("export", lambda: self._leave(lab._export, _session_path()), True),
+        groups = [
+            [
+                self._button("▶ run", lambda: self._leave(lab._start)),
+                self._button("❚❚ pause", lambda: self._leave(lab._pause)),
+            ],
+            [
+                self._button("step D", lambda: self._leave(lab._step, "d")),
+                self._button("step G", lambda: self._leave(lab._step, "g")),
+                self._button("step both", lambda: self._leave(lab._step, "both")),
+                self._button("slow motion", lambda: self._leave(lab._slow)),
+                self._button("next phase", lambda: self._leave(lab._next_phase)),
+            ],
+            [
+                self._button("⟲ rewind", lambda: self._leave(lab._rewind, self.back_to.value)),
+                self.back_to.box,
+            ],
+            [
+                self._button("⎇ branch", lambda: self._leave(lab._branch, self._from())),
+                self.branch_at.box,
+            ],
+            [self._button("export", lambda: self._leave(lab._export, _session_path()))],
         ]
+        row = [widgets.HBox(group, layout={"margin": "0 12px 0 0"}) for group in groups]
         return widgets.HBox(row, layout={"flex_flow": "row wrap"})
 
     def _head(self) -> widgets.Widget:
         """Return status and news, and beside them the scenarios and what unfolds the diagnosis."""
         lab, self.buttons = self.lab, {}
-        self.scenario = widgets.Dropdown(options=list(SCENARIOS), layout={"width": "200px"})
+        self.scenario = widgets.Dropdown(options=[OWN, *SCENARIOS], layout={"width": "200px"})
         self.unfold = widgets.ToggleButton(description="diagnosis", layout={"width": "auto"})
         self.unfold.observe(self._unfolded, names="value")
         self.html["diagnosis"].layout.display = "none"
         for widget in (self.scenario, self.unfold):
             _wake(widget)
-        self.html["status"].layout = {"flex": "1 1 0", "min_width": "0", "overflow": "hidden"}
+        self.html["status"].layout = {"flex": "1 1 510px", "min_width": "0"}
         load = self._button("load", lambda: self._leave(lab._load, self.scenario.value))
         cure = self._button("cure", lambda: self._leave(lab._cure, True))
-        first = [self.html["status"], self.scenario, load, cure, self.unfold]
-        return widgets.VBox(
-            [widgets.HBox(first, layout={"align_items": "center"}), self.html["news"]]
-        )
+        self.scenario.value = _offered(self._loaded)
+        self._allow()
+        first = [self.html["status"], widgets.HBox([self.scenario, load, cure, self.unfold])]
+        layout = {"flex_flow": "row wrap", "align_items": "center"}
+        return widgets.VBox([widgets.HBox(first, layout=layout), self.html["news"]])
+
+    def _allow(self) -> None:
+        """Have only those buttons pressed for which there is something: to load, or to cure."""
+        self.buttons["load"].disabled = self.scenario.value == OWN
+        self.buttons["cure"].disabled = self._loaded is None or self._loaded.cure is None
 
     def _unfolded(self, change: dict) -> None:
         self.html["diagnosis"].layout.display = "" if change["new"] else "none"
 
-    def _button(self, label: str, command: Callable[[], Any], gap: bool = False) -> widgets.Button:
-        margin = f"2px 2px 2px {'14px' if gap else '2px'}"
-        button = widgets.Button(description=label, layout={"width": "auto", "margin": margin})
+    def _button(self, label: str, command: Callable[[], Any]) -> widgets.Button:
+        button = widgets.Button(description=label, layout={"width": "auto"})
         button.on_click(lambda _: command())
         self.buttons[label] = button
         return button
@@ -234,7 +263,10 @@ class Controls:
             self._follow(snapshot)
             self._shown = snapshot
         self._offer()
-
+        if self.lab.scenario is not self._loaded:
+            self._loaded = self.lab.scenario
+            self.scenario.value = _offered(self._loaded)
+        self._allow()
         self.buttons["next phase"].layout.display = "" if self.lab.scenes else "none"
 
     def _draw(self, frame: dict[str, str]) -> None:
@@ -284,22 +316,13 @@ def _wake(widget: widgets.Widget) -> None:
     widget._view_count = 0
 
 
-def _row(slider: widgets.SelectionSlider, knob: Knob) -> widgets.Widget:
-    text = escape(_meaning(knob))
-    meaning = widgets.HTML(
-        f'<div title="{text}" style="font:13px/15px sans-serif;max-height:30px;'
-        f'overflow:hidden;opacity:.75">{text}</div>',
-        layout={"flex": "2 1 90px", "min_width": "0", "margin": "0 0 0 8px"},
-    )
-    return widgets.HBox([slider, meaning], layout={"align_items": "center", "height": "29px"})
+def _offered(loaded: Scenario | None) -> str:
+    """Return what the picker shows while a run is on show."""
+    return loaded.name if loaded and loaded.name in SCENARIOS else OWN
 
 
 def _options(knob: Knob, value: float) -> tuple[tuple[str, float], ...]:
     return tuple((number(stop), stop) for stop in stops(knob, value))
-
-
-def _meaning(knob: Knob) -> str:
-    return knob.meaning + (f" [{knob.unit}]" if knob.unit else "")
 
 
 def _session_path() -> Path:

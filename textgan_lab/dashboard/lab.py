@@ -20,7 +20,7 @@ from ..telemetry import Telemetry
 from ..training import Trainer
 from ..training.scenarios import SCENARIOS, Scenario
 from ..training.slow_motion import trace
-from . import scenes, view
+from . import charts, scenes, view
 
 KEPT = 16  # snapshots to rewind to
 MOVES = {"d": Trainer.d_step, "g": Trainer.g_step, "both": lambda trainer: list(trainer.steps(1))}
@@ -386,7 +386,7 @@ class LiveLab:
             "news": self._news(report),
             "scenario": view.scenario(self.scenario, self.cured),
             "slow": scene._repr_html_() if scene else "",
-            "strip": view.strip(telemetry, self.parent, version, report.findings),
+            "strip": charts.strip(telemetry, self.parent, version, report.findings),
             "board": view.board(telemetry.samples[-1] if telemetry.samples else None),
             "diagnosis": report._repr_html_(),
         }
