@@ -4,6 +4,7 @@ A remedy returns a term; only the trainer sums and steps. One whose strength is 
 and its noise has a stream of its own, so that it then changes nothing, bit for bit.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -29,10 +30,23 @@ class Play:
     real_mask: Tensor | None
     vocab_size: int | None
     noise: torch.Generator
+    fake_mask: Tensor | None = None
+    given: int = 0  # leading positions that are a prompt
+
+
+@dataclass
+class Move:
+    """What a G step has in hand: both players, what G played, real rows for the asking, noise."""
+
+    g: nn.Module
+    d: nn.Module
+    rollout: Rollout
+    real: Callable[[], Tensor]
+    noise: torch.Generator
 
 
 class Remedy:
-    """The contract: a strength knob, and any of the three places where a remedy may act.
+    """The contract: a strength knob, and any of the four places where a remedy may act.
 
     Terms are returned unweighted; the trainer multiplies them by the strength. ``always`` says that
     every run has the remedy, at strength 0 unless asked for.
@@ -53,9 +67,12 @@ class Remedy:
         """Return a term of D's loss."""
         return None
 
-    def g_term(self, rollout: Rollout) -> Tensor | None:
+    def g_term(self, move: Move) -> Tensor | None:
         """Return a term of G's loss."""
         return None
+
+    def on_weights(self, weights: Tensor, strength: Tensor) -> None:
+        """Change D's weights, one flat tensor, in place: called after each of D's updates."""
 
 
 def simplex(x: Tensor, vocab_size: int | None) -> Tensor:
@@ -156,13 +173,34 @@ class GradientPenalty(Remedy):
         return (torch.linalg.vector_norm(slope.flatten(1), dim=1) - 1).square().mean()
 
 
-def _squared_slope(d: nn.Module, x: Tensor) -> Tensor:
-    """Return the mean over rows of ||grad_x D(x)||^2, differentiable in D's weights."""
-    return _slope(d, x).square().flatten(1).sum(1).mean()
+class Flatness(Remedy):
+    """Half the mean squared slope of D at the points of one ``side``; both names differ in that.
+
+    ``side`` is the field of `Play` that is read, and ``where`` the same in words.
+    """
+
+    side: str
+    where: str
+
+    def __init__(self, *, weight: float = 1.0):
+        self.knob = Knob(
+            f"{self.name}.weight",
+            weight,
+            (0.0, 1000.0),
+            f"how flat D is held on {self.where}",
+            player="d",
+            scale="log",
+            slider=(0.001, 100.0),
+        )
+
+    def d_term(self, play):
+        """Return half the mean over rows of ||grad_x D(x)||^2, differentiable in D's weights."""
+        x = simplex(getattr(play, self.side), play.vocab_size)
+        return _slope(play.d, x).square().flatten(1).sum(1).mean() / 2
 
 
 @REMEDIES.register("r1")
-class R1(Remedy):
+class R1(Flatness):
     """Hold D flat on real data: with it the game converges where D* has no slope.
 
     Formula  1/2 E_real ||grad_x D(x)||^2, the squares summed over time and vocabulary; a per-token
@@ -170,19 +208,11 @@ class R1(Remedy):
     Paper    Mescheder, Geiger & Nowozin 2018, whose code leaves the 1/2 out
     """
 
-    def __init__(self, *, weight: float = 1.0):
-        self.knob = Knob(
-            "r1.weight", weight, (0.0, 1000.0), "how flat D is held on real data", player="d",
-            scale="log", slider=(0.001, 100.0),
-        )  # fmt: skip
-
-    def d_term(self, play):
-        """Return half the mean squared slope at real data."""
-        return _squared_slope(play.d, simplex(play.real, play.vocab_size)) / 2
+    side, where = "real", "real data"
 
 
 @REMEDIES.register("r2")
-class R2(Remedy):
+class R2(Flatness):
     """Hold D flat on fakes, as `R1` does on real data; the two together bound it on both sides.
 
     Formula  1/2 E_fake ||grad_x D(x)||^2, the squares summed over time and vocabulary; a per-token
@@ -190,15 +220,7 @@ class R2(Remedy):
     Paper    Mescheder, Geiger & Nowozin 2018; both at once: Huang et al. 2024 (R3GAN)
     """
 
-    def __init__(self, *, weight: float = 1.0):
-        self.knob = Knob(
-            "r2.weight", weight, (0.0, 1000.0), "how flat D is held on fakes", player="d",
-            scale="log", slider=(0.001, 100.0),
-        )  # fmt: skip
-
-    def d_term(self, play):
-        """Return half the mean squared slope at fakes."""
-        return _squared_slope(play.d, simplex(play.fake, play.vocab_size)) / 2
+    side, where = "fake", "fakes"
 
 
 @REMEDIES.register("entropy")
@@ -223,6 +245,6 @@ class Entropy(Remedy):
             slider=(0.001, 1.0),
         )
 
-    def g_term(self, rollout):
+    def g_term(self, move):
         """Return minus the entropy per counted token."""
-        return -rollout.entropy.sum() / rollout.mask.sum()
+        return -move.rollout.entropy.sum() / move.rollout.mask.sum()
