@@ -19,7 +19,7 @@ TURNS = Schedule([[3, "d_lr", 5e-3], [7, "d_noise", 0.3], [7, "g_beta1", 0.2], [
 
 
 def weights(trainer):
-    return torch.cat([trainer._g.flat, trainer._d.flat]).clone()
+    return torch.cat([trainer.game.g.flat, trainer.game.d.flat]).clone()
 
 
 def names():
@@ -71,14 +71,14 @@ class Broken(Exception):
 
 
 def break_at(trainer, t, monkeypatch):
-    play = trainer._play
+    play = trainer.game.play
 
     def broken():
         if trainer.t == t:
             raise Broken("no memory left")
         return play()
 
-    monkeypatch.setattr(trainer, "_play", broken)
+    monkeypatch.setattr(trainer.game, "play", broken)
 
 
 def test_headless_start_raises_what_training_raised(make, monkeypatch):
@@ -146,7 +146,7 @@ def test_a_lab_that_cannot_work_is_refused(make, options, message):
 
 def test_a_run_that_diverges_pauses_and_says_so(make):
     lab = LiveLab(make(knobs={"d_lr": 0.0}), steps=50, live=False)
-    lab.trainer._d.flat[0] = math.nan
+    lab.trainer.game.d.flat[0] = math.nan
     lab.start()
     assert lab.trainer.diverged
     assert "not finite" in lab.frame()["news"]
@@ -208,9 +208,9 @@ def test_what_is_planned_ends_by_itself_and_start_goes_on_from_there(make, until
 def test_a_single_step_moves_whom_it_names(make, who, moved):
     lab = LiveLab(make())
     trainer = lab.trainer
-    before = trainer._g.flat.clone(), trainer._d.flat.clone()
+    before = trainer.game.g.flat.clone(), trainer.game.d.flat.clone()
     lab.step(who)
-    after = trainer._g.flat, trainer._d.flat
+    after = trainer.game.g.flat, trainer.game.d.flat
     assert [not torch.equal(a, b) for a, b in zip(before, after, strict=True)] == moved
     assert (trainer.t, lab.state) == (1, "paused")
     with pytest.raises(ValueError, match="expected 'd', 'g' or 'both', got 'D'"):

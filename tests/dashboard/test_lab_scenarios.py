@@ -17,7 +17,7 @@ from .conftest import TINY
 
 
 def weights(trainer):
-    return torch.cat([trainer._g.flat, trainer._d.flat]).clone()
+    return torch.cat([trainer.game.g.flat, trainer.game.d.flat]).clone()
 
 
 def alone(spec, n, schedule=None):

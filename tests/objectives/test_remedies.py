@@ -11,7 +11,7 @@ from torch import nn
 from textgan_lab.knobs import Schedule
 from textgan_lab.models import Rollout
 from textgan_lab.objectives import LOSSES, REMEDIES
-from textgan_lab.objectives.remedies import Play, simplex
+from textgan_lab.objectives.remedies import Move, Play, simplex
 from textgan_lab.training import Spec, Trainer
 
 torch.set_num_threads(1)
@@ -20,6 +20,10 @@ ON = {"input_noise": {"std": 0.3}, "label_smoothing": {"epsilon": 0.1}}  # the o
 
 def play_of(d, real, fake, *, mask=None, vocab_size=None, seed=0):
     return Play(d, real, fake, d(real), d(fake), mask, vocab_size, seeded(seed))
+
+
+def move(rollout, *, real=None, seed=0):
+    return Move(None, None, rollout, real, seeded(seed))
 
 
 def trainer(remedies, *, kind="text", schedule=None, **spec):
@@ -32,7 +36,7 @@ def trainer(remedies, *, kind="text", schedule=None, **spec):
 
 
 def weights(t):
-    return torch.cat([t._g.flat, t._d.flat])
+    return torch.cat([t.game.g.flat, t.game.d.flat])
 
 
 def kinds():
@@ -254,14 +258,14 @@ def test_the_entropy_bonus_by_hand():
     log_p[0, 1, 2:6] = math.log(1 / 4)
     log_p[0, 2] = math.log(1 / 7)
     ids = torch.tensor([[4, 2, 0]])
-    term = REMEDIES.make("entropy").g_term(Rollout(ids, ids, lambda: log_p))
+    term = REMEDIES.make("entropy").g_term(move(Rollout(ids, ids, lambda: log_p)))
     assert term.item() == pytest.approx(-1.5 * math.log(2), abs=1e-12)
 
 
 def test_the_entropy_bonus_makes_g_less_decided():
     logits = torch.tensor([[[-1e9] * 4 + [2.0, 0.0, 1.0]]], dtype=torch.float64, requires_grad=True)
     ids = torch.tensor([[4]])
-    term = REMEDIES.make("entropy").g_term(Rollout(ids, ids, lambda: logits.log_softmax(2)))
+    term = REMEDIES.make("entropy").g_term(move(Rollout(ids, ids, lambda: logits.log_softmax(2))))
     with torch.no_grad():
         moved = logits - 0.1 * torch.autograd.grad(term, logits)[0]
     p, q = logits.softmax(2)[0, 0, 4:], moved.softmax(2)[0, 0, 4:]

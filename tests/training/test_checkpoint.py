@@ -37,11 +37,11 @@ def turned_run(trainer, until):
 
 def assert_same(a, b):
     assert a.t == b.t
-    assert torch.equal(a._g.flat, b._g.flat) and torch.equal(a._d.flat, b._d.flat)
-    for side, optimiser in a._optimisers.items():
+    assert torch.equal(a.game.g.flat, b.game.g.flat) and torch.equal(a.game.d.flat, b.game.d.flat)
+    for side, optimiser in a.game.optimisers.items():
         assert all(
             torch.equal(x, y)
-            for x, y in zip(optimiser.state(), b._optimisers[side].state(), strict=True)
+            for x, y in zip(optimiser.state(), b.game.optimisers[side].state(), strict=True)
         )
     for name in ("telemetry", "events", "samples"):
         assert a.telemetry.lines(name) == b.telemetry.lines(name), name
@@ -264,12 +264,18 @@ def test_rewound_and_trained_again_equals_the_first_time():
     trainer = turned_run(build(), 9)
     snapshot = trainer.snapshot()
     turned_run(trainer, 20)
-    first = trainer._g.flat.clone(), trainer._d.flat.clone(), trainer.telemetry.lines("telemetry")
+    first = (
+        trainer.game.g.flat.clone(),
+        trainer.game.d.flat.clone(),
+        trainer.telemetry.lines("telemetry"),
+    )
     for _ in range(2):  # a snapshot can be used again
         trainer.restore(snapshot)
         assert trainer.t == 9 and len(trainer.telemetry.rows) == 9
         turned_run(trainer, 20)
-        assert torch.equal(first[0], trainer._g.flat) and torch.equal(first[1], trainer._d.flat)
+        assert torch.equal(first[0], trainer.game.g.flat) and torch.equal(
+            first[1], trainer.game.d.flat
+        )
         assert first[2] == trainer.telemetry.lines("telemetry")
     assert_same(trainer, turned_run(build(), 20))
 
@@ -324,7 +330,7 @@ def test_a_branch_stands_where_its_parent_stands_and_never_touches_it():
         next(steps)
     parent.flush()
     assert_same(parent, reference.run(6))
-    assert not torch.equal(branch._d.flat, parent._d.flat)
+    assert not torch.equal(branch.game.d.flat, parent.game.d.flat)
 
 
 def test_a_branch_left_alone_repeats_its_parent():

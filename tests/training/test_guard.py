@@ -17,8 +17,8 @@ def build(probe_every=10, **spec):
 
 
 def state(trainer):
-    moments = [x for o in trainer._optimisers.values() for x in o.state()]
-    return [x.clone() for x in (trainer._g.flat, trainer._d.flat, *moments)]
+    moments = [x for o in trainer.game.optimisers.values() for x in o.state()]
+    return [x.clone() for x in (trainer.game.g.flat, trainer.game.d.flat, *moments)]
 
 
 def same(a, b):
@@ -28,7 +28,7 @@ def same(a, b):
 def spoil(trainer, side, value=math.nan):
     """Make the loss of one side worthless, gradient included, from now on."""
     whole = trainer.loss
-    trainer.loss = type(whole.__name__, (whole,), {
+    trainer.game.loss = type(whole.__name__, (whole,), {
         "name": whole.name,
         side: classmethod(lambda cls, *a: getattr(whole, side)(*a) * value),
     })  # fmt: skip
@@ -51,7 +51,7 @@ def test_a_bad_loss_of_d_stops_both_until_the_next_flush(value):
     assert "ok" not in trainer.telemetry.columns()
     assert [e["event"] for e in trainer.telemetry.events].count("divergence") == 1
 
-    trainer.loss = healthy  # going on once the cause is gone
+    trainer.game.loss = healthy  # going on once the cause is gone
     assert len(list(trainer.steps(20))) == 20
     assert not trainer.diverged and not same(state(trainer), before)
     assert all(x.isfinite().all() for x in state(trainer))
@@ -61,11 +61,11 @@ def test_a_bad_loss_of_g_never_reaches_g_and_stops_d_at_the_next_update():
     trainer = build()
     list(trainer.steps(4))
     spoil(trainer, "g")
-    g, before = trainer._g.flat.clone(), state(trainer)
+    g, before = trainer.game.g.flat.clone(), state(trainer)
     (_,) = trainer.steps(1)
-    after_one = trainer._d.flat.clone()  # D came first in that step, and was still sound
+    after_one = trainer.game.d.flat.clone()  # D came first in that step, and was still sound
     assert trainer.telemetry.events[-1]["step"] == 4
-    assert torch.equal(trainer._g.flat, g) and not torch.equal(after_one, before[1])
+    assert torch.equal(trainer.game.g.flat, g) and not torch.equal(after_one, before[1])
     assert all(x.isfinite().all() for x in state(trainer))
 
 
@@ -81,7 +81,7 @@ def test_a_gradient_can_overflow_where_the_loss_is_finite():
             # sqrt(s - s) is 0 with slope infinity times 0
             return whole.d(real, *rest) + (real - real.detach()).abs().sqrt().sum()
 
-    trainer.loss = Cliff
+    trainer.game.loss = Cliff
     list(trainer.steps(20))
     event = trainer.telemetry.events[-1]
     assert (event["event"], event["step"]) == ("divergence", 2)
@@ -100,12 +100,12 @@ def test_a_nan_among_real_points():
         data=data,
     )  # fmt: skip
     list(trainer.steps(3))
-    sound = trainer._real.clone()
-    trainer._real = torch.full_like(sound, math.nan)
+    sound = trainer.game.real.clone()
+    trainer.game.real = torch.full_like(sound, math.nan)
     before = state(trainer)
     list(trainer.steps(3))
     assert trainer.diverged and same(state(trainer), before)
-    trainer._real = sound
+    trainer.game.real = sound
     list(trainer.steps(3))
     assert not trainer.diverged and not same(state(trainer), before)
 
@@ -126,7 +126,7 @@ def test_a_step_size_that_explodes_is_caught():
     trainer = build(knobs={"g_lr": 10.0, "d_lr": 10.0}, loss="wasserstein", d_optimiser="sgd")
     trainer.knobs.set(d_momentum=0.9999)
     list(trainer.steps(60))
-    assert all(x.isfinite().all() for x in (trainer._g.flat, trainer._d.flat))
+    assert all(x.isfinite().all() for x in (trainer.game.g.flat, trainer.game.d.flat))
 
 
 def test_looking_does_not_change_where_a_run_stops():
@@ -157,7 +157,7 @@ def test_a_checkpoint_of_a_diverged_run_is_finite_and_knows(tmp_path):
     spoil(trainer, "d")
     list(trainer.steps(10))
     resumed = Trainer.resume(trainer.save(tmp_path / "x"), data=TinyLanguage(eos=True))
-    assert resumed.diverged and resumed._g.flat.isfinite().all()
+    assert resumed.diverged and resumed.game.g.flat.isfinite().all()
     assert resumed.telemetry.events[-1]["event"] == "divergence"
     list(resumed.steps(5))  # the loss is sound in the new process
     assert not resumed.diverged

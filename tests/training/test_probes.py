@@ -42,7 +42,7 @@ def test_how_often_one_measures_or_looks_changes_no_weight(spec, data):
     for every in (0, 1, 25):
         t = build(data, probe_every=every, **spec)
         list(t.steps(50))
-        runs.append((t._g.flat, t._d.flat, [r["d_loss"] for r in t.telemetry.rows]))
+        runs.append((t.game.g.flat, t.game.d.flat, [r["d_loss"] for r in t.telemetry.rows]))
     looked = build(data, probe_every=7, **spec)
     for step in looked.steps(50):
         _ = step.values
@@ -52,7 +52,9 @@ def test_how_often_one_measures_or_looks_changes_no_weight(spec, data):
         looked.measure()
         looked.snapshot()
         repr(looked)
-    runs.append((looked._g.flat, looked._d.flat, [r["d_loss"] for r in looked.telemetry.rows]))
+    runs.append(
+        (looked.game.g.flat, looked.game.d.flat, [r["d_loss"] for r in looked.telemetry.rows])
+    )
     for g, d, losses in runs[1:]:
         assert torch.equal(g, runs[0][0]) and torch.equal(d, runs[0][1]) and losses == runs[0][2]
 
@@ -328,6 +330,8 @@ def test_the_exposure_gap_is_zero_for_the_law_itself_and_grows_with_a_law_that_d
 
     class Own:
         """Writes by the law, and reads it off too, but for what follows its favourite token."""
+
+        likelihood = True
 
         def __init__(self, wrong):
             self.wrong = wrong

@@ -32,8 +32,8 @@ def build(spec, schedule=None):
 
 
 def assert_same_run(live, replay):
-    assert torch.equal(live._g.flat, replay._g.flat)
-    assert torch.equal(live._d.flat, replay._d.flat)
+    assert torch.equal(live.game.g.flat, replay.game.g.flat)
+    assert torch.equal(live.game.d.flat, replay.game.d.flat)
     for name in ("telemetry", "samples"):
         assert live.telemetry.lines(name) == replay.telemetry.lines(name)
 
@@ -65,7 +65,7 @@ def test_a_session_of_turns_and_steps_by_hand_replays_bit_for_bit(spec):
     again = build(spec, replay.telemetry.schedule()).run(live.t)
     assert again.telemetry.lines("events") == replay.telemetry.lines("events")
     without = build(spec).run(live.t)
-    assert not torch.equal(live._g.flat, without._g.flat)
+    assert not torch.equal(live.game.g.flat, without.game.g.flat)
 
 
 def test_turns_by_another_thread_replay_bit_for_bit():
@@ -110,7 +110,7 @@ def test_every_seed_is_a_run_of_its_own_and_the_same_seed_the_same_run():
     one, same, other = (build(spec.model_copy(update={"seed": seed})).run(12) for seed in (0, 0, 1))
     assert_same_run(one, same)
     assert one.telemetry.lines("events") == same.telemetry.lines("events")
-    assert not torch.equal(one._d.flat, other._d.flat)
+    assert not torch.equal(one.game.d.flat, other.game.d.flat)
 
 
 def test_training_neither_reads_nor_moves_the_global_streams():
@@ -156,7 +156,7 @@ def test_every_knob_reaches_the_device(live):
     list(live.steps(1))
     assert {name: slot.item() for name, slot in live.mirror.slots.items()} == new
     start, end = live.mirror.vector.data_ptr(), live.mirror.vector.nbytes
-    for optimiser in live._optimisers.values():  # they read it there, not a copy
+    for optimiser in live.game.optimisers.values():  # they read it there, not a copy
         for setting in optimiser.settings:
             assert 0 <= getattr(optimiser, setting.name).data_ptr() - start < end
 
@@ -180,12 +180,12 @@ def test_a_turn_there_and_back_leaves_no_turn(live):
 def test_a_step_by_hand_is_a_turn_of_the_counts(live):
     live.knobs.set(d_steps=3)
     list(live.steps(1))
-    d, g = live._d.flat.clone(), live._g.flat.clone()
+    d, g = live.game.d.flat.clone(), live.game.g.flat.clone()
     live.d_step()
-    assert not torch.equal(d, live._d.flat) and torch.equal(g, live._g.flat)
-    d = live._d.flat.clone()
+    assert not torch.equal(d, live.game.d.flat) and torch.equal(g, live.game.g.flat)
+    d = live.game.d.flat.clone()
     live.g_step()
-    assert torch.equal(d, live._d.flat) and not torch.equal(g, live._g.flat)
+    assert torch.equal(d, live.game.d.flat) and not torch.equal(g, live.game.g.flat)
     list(live.steps(1))
     assert turns(live) == [
         (0, "d_steps", 1, 3, "user"),
@@ -198,20 +198,20 @@ def test_a_step_by_hand_is_a_turn_of_the_counts(live):
 
 def test_by_hand_moves_nobody_else_during_the_warm_up():
     live = build(SPECS["dense"])
-    g = live._g.flat.clone()
+    g = live.game.g.flat.clone()
     try:
         live.d_step()
     except ValueError as error:
         assert "warm" in str(error)  # refused, with the way out
-    assert torch.equal(g, live._g.flat)
+    assert torch.equal(g, live.game.g.flat)
 
 
 def test_a_scheduled_turn_says_so_and_the_step_uses_it():
     live = build(SPECS["gumbel"], Schedule([[1, "d_lr", 0.0], [1, "g_lr", 0.0]]))
     list(live.steps(1))
-    kept = live._g.flat.clone(), live._d.flat.clone()
+    kept = live.game.g.flat.clone(), live.game.d.flat.clone()
     list(live.steps(3))
-    assert torch.equal(kept[0], live._g.flat) and torch.equal(kept[1], live._d.flat)
+    assert torch.equal(kept[0], live.game.g.flat) and torch.equal(kept[1], live.game.d.flat)
     assert turns(live) == [(1, "d_lr", 1e-3, 0.0, "schedule"), (1, "g_lr", 1e-3, 0.0, "schedule")]
 
 

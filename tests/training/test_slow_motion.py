@@ -176,7 +176,7 @@ def test_before_and_after_are_the_run_before_and_after(name):
     real = ids_of(trainer, score.lines[0].words)
 
     def logit(ids):
-        trainer._drop_out(False)
+        trainer.game.drop_out(False)
         s = trainer.discriminator(ids)
         return (s if s.dim() == 1 else s[:, (ids[0] != PAD).sum() - 1]).item()
 
@@ -261,8 +261,8 @@ def test_credit_is_the_slope_of_the_loss_towards_the_average_word(name):
     trainer = made(name)
     twin = trainer.branch()
     twin._turn()
-    twin._d_update()
-    rollout = twin._rollout()
+    twin.game.d_update()
+    rollout = twin.game.rollout(twin.estimator.play, twin.game.batch)
     line = of(trace(trainer), "g", "credit").lines[0]
     x = torch.nn.functional.one_hot(rollout.ids, twin.data.vocab_size).double()
     d = twin.discriminator.double()
@@ -303,7 +303,7 @@ def test_points_move_as_the_run_moves_them():
     update = of(phases, "g", "update").plane
     noise = before.streams["g_noise"]
     before._turn()
-    before._d_update()
+    before.game.d_update()
     now = noise.get_state()
     there = before.generator.sample(8, noise)
     noise.set_state(now)
@@ -341,7 +341,7 @@ def test_a_step_in_which_nobody_moves_is_refused_before_anything_moves():
 def test_a_run_that_diverged_can_be_looked_at():
     trainer = made("straight-through")
     with torch.no_grad():
-        trainer._d.flat[0] = math.nan
+        trainer.game.d.flat[0] = math.nan
     phases = trace(trainer)
     assert trainer.diverged
     assert math.isnan(of(phases, "d", "loss").values["d_loss"])

@@ -99,7 +99,7 @@ TEXT, POINTS = TinyLanguage(), TwoClouds()
         (
             POINTS,
             {"generator": "mlp", "discriminator": "mlp", "estimator": "pathwise", "mle_steps": 5},
-            "mle_steps: a generator of points has no likelihood",
+            "mle_steps, teacher_steps: generator 'mlp' cannot learn by likelihood",
         ),
         (
             POINTS,
@@ -151,5 +151,5 @@ def test_options_reach_their_parts():
         data=TEXT,
     )  # fmt: skip
     assert t.generator.lstm.hidden_size == 16 and t.generator.embed.embedding_dim == 8
-    assert t._optimisers["d"].eps == 1e-3 and t.estimator.straight_through is False
+    assert t.game.optimisers["d"].eps == 1e-3 and t.estimator.straight_through is False
     assert t.knobs["entropy.weight"] == 0.3 and t.mirror.slots["d_lr"].item() == 0.25

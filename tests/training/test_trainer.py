@@ -30,8 +30,8 @@ def test_pausing_is_not_asking():
     for n in (1, 2):
         list(paused.steps(n))
     list(straight.steps(10))
-    assert torch.equal(paused._g.flat, straight._g.flat)
-    assert torch.equal(paused._d.flat, straight._d.flat)
+    assert torch.equal(paused.game.g.flat, straight.game.g.flat)
+    assert torch.equal(paused.game.d.flat, straight.game.d.flat)
     assert paused.telemetry.lines("telemetry") == straight.telemetry.lines("telemetry")
 
 
@@ -75,8 +75,8 @@ def test_the_record_of_a_step():
 def test_the_first_steps_numbers_worked_out_again():
     """D's first loss, logits, accuracy and gradient norm, from the same streams."""
     t, twin = build(discriminator="lstm"), build(discriminator="lstm")
-    rows = torch.randint(len(twin._real), (8,), generator=twin.streams["data"])
-    real = twin._real[rows]
+    rows = torch.randint(len(twin.game.real), (8,), generator=twin.streams["data"])
+    real = twin.game.real[rows]
     fake = twin.generator.relax(8, twin.streams["g_noise"], torch.tensor(1.0), True)
     s_real, s_fake = twin.discriminator(real), twin.discriminator(fake.x.detach())
     m_real, m_fake = real != PAD, fake.ids != PAD
@@ -98,19 +98,19 @@ def test_a_gradient_is_cut_to_its_largest_norm():
     """Gradient descent at step size 1: the move is the clipped gradient itself."""
     for clip in (1e-3, 1e6):
         t = build(d_optimiser="sgd", d_clip=clip, knobs={"d_lr": 1.0, "g_steps": 0})
-        before = t._d.flat.clone()
+        before = t.game.d.flat.clone()
         (step,) = t.steps(1)
         norm = step.values["d_grad_norm"]
         assert 1e-3 < norm < 1e6  # logged before it is cut
-        assert (t._d.flat - before).norm().item() == pytest.approx(min(norm, clip), rel=1e-2)
+        assert (t.game.d.flat - before).norm().item() == pytest.approx(min(norm, clip), rel=1e-2)
 
 
 def test_the_cosine_compares_a_gradient_with_the_one_before():
     """Gradient descent without clipping at step size 1: a move is minus its gradient."""
     t = build(d_optimiser="sgd", d_clip=1e9, knobs={"d_lr": 1.0, "g_steps": 0})
-    places = [t._d.flat.clone()]
+    places = [t.game.d.flat.clone()]
     for _ in t.steps(3):
-        places.append(t._d.flat.clone())
+        places.append(t.game.d.flat.clone())
     moves = [b - a for a, b in zip(places, places[1:], strict=False)]
     cosines = [row["d_grad_cosine"] for row in t.telemetry.rows]
     assert cosines[0] == 0.0
@@ -151,22 +151,24 @@ def test_asking_for_the_gradient_changes_nothing(estimator):
         for _ in t.steps(4):
             if t is asked:
                 t.g_gradient("saturating", n=16)
-    assert torch.equal(asked._g.flat, left._g.flat) and torch.equal(asked._d.flat, left._d.flat)
+    assert torch.equal(asked.game.g.flat, left.game.g.flat) and torch.equal(
+        asked.game.d.flat, left.game.d.flat
+    )
     assert asked.telemetry.rows == left.telemetry.rows
 
 
 def test_the_counts_say_who_moves():
     for d_steps, g_steps in ((0, 1), (1, 0), (3, 0), (0, 0)):
         t = build(knobs={"d_steps": d_steps, "g_steps": g_steps})
-        before = t._d.flat.clone(), t._g.flat.clone()
+        before = t.game.d.flat.clone(), t.game.g.flat.clone()
         (step,) = t.steps(1)
-        assert torch.equal(before[0], t._d.flat) == (d_steps == 0)
-        assert torch.equal(before[1], t._g.flat) == (g_steps == 0)
+        assert torch.equal(before[0], t.game.d.flat) == (d_steps == 0)
+        assert torch.equal(before[1], t.game.g.flat) == (g_steps == 0)
         assert ("d_loss" in step.values) == (d_steps > 0)
         assert ("g_loss" in step.values) == (g_steps > 0)
     adam = build(knobs={"d_steps": 3, "g_steps": 0, "d_beta1": 0.5})
     list(adam.steps(2))
-    assert adam._optimisers["d"].product1.item() == pytest.approx(0.5**6)
+    assert adam.game.optimisers["d"].product1.item() == pytest.approx(0.5**6)
 
 
 def test_dropout_and_noise_are_for_d_alone():
@@ -182,9 +184,9 @@ def test_dropout_and_noise_are_for_d_alone():
 
 def test_the_likelihood_warm_up_moves_g_alone_and_then_play_begins():
     t = build(mle_steps=20, batch_size=32)
-    d = t._d.flat.clone()
+    d = t.game.d.flat.clone()
     phases = [step.phase for step in t.steps(20)]
-    assert phases == ["mle"] * 20 and torch.equal(d, t._d.flat) and t.phase == "adversarial"
+    assert phases == ["mle"] * 20 and torch.equal(d, t.game.d.flat) and t.phase == "adversarial"
     losses = [row["mle_loss"] for row in t.telemetry.rows]
     assert losses[0] == pytest.approx(math.log(4), rel=0.1)  # three words and <eos>, about even
     assert losses[-1] < losses[0]
@@ -196,9 +198,9 @@ def test_the_likelihood_warm_up_moves_g_alone_and_then_play_begins():
 
 def test_a_blocked_estimator_says_so_and_g_stays():
     t = build(estimator="argmax")
-    g = t._g.flat.clone()
+    g = t.game.g.flat.clone()
     list(t.steps(5))
-    assert torch.equal(g, t._g.flat)
+    assert torch.equal(g, t.game.g.flat)
     assert all(row["g_grad_norm"] == 0.0 for row in t.telemetry.rows)
     assert [e["event"] for e in t.telemetry.events] == ["start", "blocked"]
 
@@ -206,7 +208,7 @@ def test_a_blocked_estimator_says_so_and_g_stays():
 def test_the_weights_of_a_module_are_views_of_the_flat_tensor():
     t = build()
     list(t.steps(2))
-    for side in (t._g, t._d):
+    for side in (t.game.g, t.game.d):
         joined = torch.cat([p.detach().reshape(-1) for p in side.module.parameters()])
         assert torch.equal(joined, side.flat)
 
@@ -217,9 +219,9 @@ def test_pieces_cut_the_flat_tensor_without_changing_the_update(monkeypatch):
     monkeypatch.setattr(player, "PIECE", 100)
     pieces = build()
     list(pieces.steps(5))
-    assert len(pieces._g.pieces(pieces._g.flat)) > 10
-    assert torch.equal(whole._g.flat, pieces._g.flat)
-    assert torch.equal(whole._d.flat, pieces._d.flat)
+    assert len(pieces.game.g.pieces(pieces.game.g.flat)) > 10
+    assert torch.equal(whole.game.g.flat, pieces.game.g.flat)
+    assert torch.equal(whole.game.d.flat, pieces.game.d.flat)
 
 
 def test_a_critics_accuracy_is_halfway_between_its_means():
@@ -285,7 +287,7 @@ def test_who_turned_a_knob_is_said_knob_by_knob():
 
 def test_a_step_by_hand_that_fails_leaves_the_counts_alone(monkeypatch):
     t = build()
-    monkeypatch.setattr(t, "_d_update", lambda: 1 / 0)
+    monkeypatch.setattr(t.game, "d_update", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         t.d_step()
     assert (t.knobs["d_steps"], t.knobs["g_steps"]) == (1, 1)

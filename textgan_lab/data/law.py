@@ -9,6 +9,17 @@ SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]  # ids 0 to 3 of every vocabular
 PAD, BOS, EOS, UNK = range(4)
 
 
+def counted(ids: torch.Tensor, given: int = 0) -> torch.Tensor:
+    """Return which tokens count: no padding, none of the first ``given``, which are a prompt.
+
+    Shapes  ids [n, time] -> bool [n, time]
+    """
+    mask = ids != PAD
+    if given:
+        mask[:, :given] = False
+    return mask
+
+
 def seed(*words: object) -> int:
     """Return a seed of 63 bits that depends on every word, the same on every machine."""
     digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data.law import PAD
+from ..data.law import counted
 
 IMPOSSIBLE = -1e9  # a logit whose softmax is exactly 0, yet 0 * log-probability stays finite
 
@@ -18,15 +18,24 @@ class Rollout:
     ``x``     what D reads: ids [batch, time], simplex points [batch, time, vocab], or
               points [batch, dim]
     ``ids``   the tokens [batch, time], None for points
-    ``mask``  which tokens count (up to and including the first <eos>), None for points
+    ``given`` how many leading tokens were not written but given: a prompt, a prefix
+    ``mask``  which tokens count (written, up to and including the first <eos>), None for points
     ``log_p`` the log-softmax [batch, time, vocab] at each position, computed when first asked for
+    ``complete``  draws other ends of the prefixes of ``ids``, where whoever played provides it:
+              ids [prefixes, n, batch, time], as `Autoregressive.complete`
     """
 
+    complete: Callable[[], Tensor] | None = None
+
     def __init__(
-        self, x: Tensor, ids: Tensor | None = None, score: Callable[[], Tensor] | None = None
+        self,
+        x: Tensor,
+        ids: Tensor | None = None,
+        score: Callable[[], Tensor] | None = None,
+        given: int = 0,
     ):
-        self.x, self.ids, self._score = x, ids, score
-        self.mask = None if ids is None else ids != PAD
+        self.x, self.ids, self._score, self.given = x, ids, score, given
+        self.mask = None if ids is None else counted(ids, given)
 
     @cached_property
     def log_p(self) -> Tensor:

@@ -18,23 +18,53 @@ from ..models.sampling import Rollout
 ESTIMATORS = Catalogue("estimator")
 
 
+Batch = Callable[[], Tensor]  # draws real rows, as many as are played
+
+
+def prompts(generator: nn.Module, real: Batch | None) -> Tensor | None:
+    """Return what real rows give a generator of replies; None for one that writes from nothing."""
+    return real()[:, : generator.given] if generator.given else None
+
+
 class Estimator:
-    """The contract. ``slots`` are the device's knobs; ``loss_part`` is an entry of LOSSES."""
+    """The contract. ``slots`` are the device's knobs; ``loss_part`` is an entry of LOSSES.
+
+    ``measured`` holds what the newest loss was worth knowing besides its value: 0-dim tensors on
+    the device, recorded under their names.
+    """
 
     kind = "text"
     unbiased = True
     blocked = False  # no gradient passes at all
     per_token: bool | None = None  # the kind of D it needs; None takes either
+    likelihood = False  # it needs a generator whose log q is known
     knobs: tuple[Knob, ...] = ()
+    measured: Mapping[str, Tensor] = {}
 
     def check(self, loss_part: type) -> None:
         """Raise ValueError when this estimator cannot serve that loss."""
 
     def play(
-        self, generator: nn.Module, n: int, noise: torch.Generator, slots: Mapping[str, Tensor]
+        self,
+        generator: nn.Module,
+        n: int,
+        noise: torch.Generator,
+        slots: Mapping[str, Tensor],
+        real: Batch | None = None,
     ) -> Rollout:
-        """Let the generator play a batch of n."""
-        return generator.play(n, noise)
+        """Let the generator play a batch of n; ``real`` is asked only by what needs real rows."""
+        return generator.play(n, noise, prompts(generator, real))
+
+    def fakes(
+        self,
+        generator: nn.Module,
+        n: int,
+        noise: torch.Generator,
+        slots: Mapping[str, Tensor],
+        real: Batch | None = None,
+    ) -> Rollout:
+        """Let the generator play what D learns from: the same as `play`, but for few."""
+        return self.play(generator, n, noise, slots, real)
 
     def loss(self, rollout: Rollout, judge: Callable[[Tensor], Tensor], loss_part: type) -> Tensor:
         """Return G's objective, a scalar; ``judge`` maps what G played to D's logits."""
@@ -71,10 +101,10 @@ class Argmax(Estimator):
     unbiased = False
     blocked = True
 
-    def play(self, generator, n, noise, slots):
+    def play(self, generator, n, noise, slots, real=None):
         """Let the generator play n sentences of hard tokens."""
         with torch.no_grad():
-            return generator.play(n, noise)
+            return super().play(generator, n, noise, slots, real)
 
 
 @ESTIMATORS.register("gumbel")
@@ -103,9 +133,10 @@ class Gumbel(Estimator):
     def __init__(self, *, straight_through: bool = True):
         self.straight_through = straight_through
 
-    def play(self, generator, n, noise, slots):
+    def play(self, generator, n, noise, slots, real=None):
         """Let the generator play n relaxed sentences at the temperature of the knob."""
-        return generator.relax(n, noise, slots["temperature"], self.straight_through)
+        given = prompts(generator, real)
+        return generator.relax(n, noise, slots["temperature"], self.straight_through, given)
 
 
 REWARDS: dict[str, Callable[[Tensor, type], Tensor]] = {
@@ -120,6 +151,8 @@ class ScoreFunction(Estimator):
     ``reward``: "probability" pays 2D - 1 (bounded, ScratchGAN); "loss" pays minus the generator's
     loss. The baseline is an average over *past* batches, so that it does not bias the gradient.
     """
+
+    likelihood = True
 
     def __init__(self, reward: str, baseline_decay: float):
         if reward not in REWARDS:

@@ -31,6 +31,7 @@ class Loss:
 
     binary = True
     centred = True
+    needs_real = False  # G's loss compares fakes with real data: ask `against`
 
     @classmethod
     def d(
@@ -42,6 +43,11 @@ class Loss:
     ) -> Tensor:
         """Return D's loss, a scalar, from logits [batch] or [batch, time]."""
         return mean(cls.real(real), real_mask) + mean(cls.fake(fake), fake_mask)
+
+    @classmethod
+    def against(cls, real: Tensor) -> "type[Loss]":
+        """Return the loss of a G whose fakes are compared with real rows of these logits."""
+        return cls
 
     @classmethod
     def g(cls, fake: Tensor, fake_mask: Tensor | None = None) -> Tensor:

@@ -4,6 +4,7 @@ A remedy returns a term; only the trainer sums and steps. One whose strength is 
 and its noise has a stream of its own, so that it then changes nothing, bit for bit.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -29,10 +30,23 @@ class Play:
     real_mask: Tensor | None
     vocab_size: int | None
     noise: torch.Generator
+    fake_mask: Tensor | None = None
+    given: int = 0  # leading positions that are a prompt
+
+
+@dataclass
+class Move:
+    """What a G step has in hand: both players, what G played, real rows for the asking, noise."""
+
+    g: nn.Module
+    d: nn.Module
+    rollout: Rollout
+    real: Callable[[], Tensor]
+    noise: torch.Generator
 
 
 class Remedy:
-    """The contract: a strength knob, and any of the three places where a remedy may act.
+    """The contract: a strength knob, and any of the four places where a remedy may act.
 
     Terms are returned unweighted; the trainer multiplies them by the strength. ``always`` says that
     every run has the remedy, at strength 0 unless asked for.
@@ -53,9 +67,12 @@ class Remedy:
         """Return a term of D's loss."""
         return None
 
-    def g_term(self, rollout: Rollout) -> Tensor | None:
+    def g_term(self, move: Move) -> Tensor | None:
         """Return a term of G's loss."""
         return None
+
+    def on_weights(self, weights: Tensor, strength: Tensor) -> None:
+        """Change D's weights, one flat tensor, in place: called after each of D's updates."""
 
 
 def simplex(x: Tensor, vocab_size: int | None) -> Tensor:
@@ -228,6 +245,6 @@ class Entropy(Remedy):
             slider=(0.001, 1.0),
         )
 
-    def g_term(self, rollout):
+    def g_term(self, move):
         """Return minus the entropy per counted token."""
-        return -rollout.entropy.sum() / rollout.mask.sum()
+        return -move.rollout.entropy.sum() / move.rollout.mask.sum()

@@ -12,7 +12,7 @@ SCOUTED = 4096  # real points among which the prototypes are chosen
 
 
 class Cells:
-    """A partition: of tokens by how frequent they are, of points by the nearest prototype.
+    """A partition: of written tokens by how frequent they are, of points by the nearest prototype.
 
     ``names`` has one entry a cell.
     """
@@ -20,7 +20,8 @@ class Cells:
     def __init__(self, data: Any, device: torch.device):
         self._text = data.kind == "text"
         if self._text:
-            counts = torch.bincount(data.train.flatten(), minlength=data.vocab_size)
+            written = data.train[:, getattr(data, "given", 0) :]
+            counts = torch.bincount(written.flatten(), minlength=data.vocab_size)
             counts[PAD] = 0
             frequent = counts.argsort(descending=True, stable=True)[
                 : min(TOKENS, (counts > 0).sum())

@@ -75,7 +75,7 @@ def assemble(spec: Spec, data: Any = None) -> Parts:
         *([DROPOUT] if dropouts else []),
         *(remedy.knob for remedy in remedies),
         *estimator.knobs,
-        *([MLE_LR] if spec.mle_steps else []),
+        *([MLE_LR] if spec.mle_steps or spec.teacher_steps else []),
     ]
     return Parts(
         device, data, generator.to(device), discriminator.to(device), loss, estimator, remedies,
@@ -126,8 +126,18 @@ def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> N
             wrong.append(
                 f"remedy {remedy.name!r} needs a binary loss, not {loss.name!r}: {_list(fitting)}"
             )
-    if spec.mle_steps and kind != "text":
-        wrong.append("mle_steps: a generator of points has no likelihood to warm up with")
+    g = GENERATORS[chosen(spec.generator)[0]]
+    known = [name for name, other in GENERATORS.items() if other.kind == kind and other.likelihood]
+    instead = f"; {_list(known)} can" if known else ""
+    if (spec.mle_steps or spec.teacher_steps) and not hasattr(g, "nll_loss"):
+        wrong.append(
+            f"mle_steps, teacher_steps: generator {g.name!r} cannot learn by likelihood{instead}"
+        )
+    if estimator.likelihood and not g.likelihood:
+        wrong.append(
+            f"estimator {estimator.name!r} needs ln q, which generator {g.name!r} cannot tell"
+            f"{instead}"
+        )
     if wrong:
         raise ValueError(f"the data {data.name!r} is {kind}, and: " + "; ".join(wrong))
     estimator.check(loss)

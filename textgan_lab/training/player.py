@@ -35,19 +35,20 @@ class Player:
         grads = torch.autograd.grad(loss, self.params, materialize_grads=True)
         return torch.cat([g.reshape(-1) for g in grads])
 
-    def update(self, loss: Tensor, optimiser: Optimiser, ok: Tensor) -> tuple[Tensor, Tensor]:
-        """Move the weights down the gradient of ``loss``.
+    def descend(
+        self, gradient: Tensor, loss: Tensor, optimiser: Optimiser, ok: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Move the weights down a flat gradient of ``loss``, which it clips in place.
 
         Returns its 2-norm before clipping, and its cosine with the gradient of the update before
         (0 at the first, and where one of them is 0). ``ok`` turns false on the device, and stays
         false, when loss or norm is not finite; while it is false nothing moves.
         """
-        flat = self.gradient(loss)
-        norm = torch.linalg.vector_norm(flat)
-        ok.logical_and_(loss.detach().isfinite() & norm.isfinite())
-        direction = flat / norm.clamp(min=torch.finfo(norm.dtype).tiny)
+        norm = torch.linalg.vector_norm(gradient)
+        ok.logical_and_(loss.isfinite() & norm.isfinite())
+        direction = gradient / norm.clamp(min=torch.finfo(norm.dtype).tiny)
         cosine = direction @ self.direction
         self.direction.copy_(direction)
-        flat.mul_((self.clip / (norm + 1e-6)).clamp(max=1))
-        optimiser.step(self.pieces(flat), ok)
+        gradient.mul_((self.clip / (norm + 1e-6)).clamp(max=1))
+        optimiser.step(self.pieces(gradient), ok)
         return norm, cosine

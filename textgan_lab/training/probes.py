@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..catalogue import Catalogue
-from ..data.law import PAD
+from ..data.law import PAD, counted
 from ..metrics import compare_laws, distinct, unique_ratio
 from ..metrics.cells import cell_scores
 from ..models.sampling import Rollout
@@ -44,6 +44,20 @@ class Measurement:
         """Whether samples are sentences."""
         return self.data.kind == "text"
 
+    @property
+    def has_likelihood(self) -> bool:
+        """Whether G can tell how likely a sentence is."""
+        return self.is_text and self.generator.likelihood
+
+    def counted(self, ids: Tensor) -> Tensor:
+        """Return which tokens count: [n, time] bool."""
+        return counted(ids, getattr(self.data, "given", 0))
+
+    @cached_property
+    def written(self) -> Tensor:
+        """The fakes without what was given."""
+        return written(self.data, self.fake)
+
     @cached_property
     def fake_rollout(self) -> Rollout:
         """The fakes with their exact log q."""
@@ -60,14 +74,9 @@ class Measurement:
         return self.generator.log_prob(self.held_out)
 
     @cached_property
-    def fake_sentences(self) -> list[tuple[int, ...]]:
-        """The fakes without padding, on the host."""
-        return without_padding(self.fake)
-
-    @cached_property
     def fake_counts(self) -> Tensor:
         """How often each cell occurs in each fake, [n, cells], on the host."""
-        return self.cells.count(self.fake).cpu()
+        return self.cells.count(self.written).cpu()
 
 
 Probe = Callable[[Measurement], dict[str, float]]
@@ -78,20 +87,25 @@ def without_padding(ids: Tensor) -> list[tuple[int, ...]]:
     return [tuple(i for i in row if i != PAD) for row in ids.tolist()]
 
 
+def written(data: Any, x: Tensor) -> Tensor:
+    """Return rows without the prompt that they were given."""
+    return x[:, getattr(data, "given", 0) :]
+
+
 @PROBES.register("held_out_nll")
 def held_out_nll(m: Measurement) -> dict[str, float]:
     """Exact E_real[-ln q] on validation sentences: nats per token, and per sentence."""
-    if not m.is_text:
+    if not m.has_likelihood:
         return {}
     total = -m.held_out_log_q.sum().item()
-    tokens = (m.held_out != PAD).sum().item()
+    tokens = m.counted(m.held_out).sum().item()
     return {"held_out_nll": total / tokens, "held_out_nll.sentence": total / len(m.held_out)}
 
 
 @PROBES.register("entropy")
 def entropy(m: Measurement) -> dict[str, float]:
     """Mean entropy of G's next token along its own sentences, nats."""
-    if not m.is_text:
+    if not m.has_likelihood:
         return {}
     rollout = m.fake_rollout
     return {"g_entropy": (rollout.entropy.sum() / rollout.mask.sum()).item()}
@@ -102,11 +116,17 @@ def truth(m: Measurement) -> dict[str, float]:
     """Exact comparison with a known p: JS(p, q) in nats with its standard error, Bayes accuracy.
 
     Also ``possible``, the share of fakes that p can produce at all, and ``oracle_nll``, E_q[-ln p]
-    per token, infinite as soon as one fake is impossible.
+    per token, infinite as soon as one fake is impossible; these two need no likelihood of G.
     """
     if not m.is_text or m.data.law is None:
         return {}
     log_p_fake = m.data.law.log_prob(m.fake).cpu()
+    told = {
+        "possible": log_p_fake.isfinite().double().mean().item(),
+        "oracle_nll": -log_p_fake.sum().item() / m.counted(m.fake).sum().item(),
+    }
+    if not m.has_likelihood:
+        return told
     found = compare_laws(
         m.data.law.log_prob(m.held_out).cpu(),
         m.held_out_log_q.cpu(),
@@ -117,8 +137,7 @@ def truth(m: Measurement) -> dict[str, float]:
         "js": found.js,
         "js_se": found.js_se,
         "bayes_accuracy": found.bayes_accuracy,
-        "possible": log_p_fake.isfinite().double().mean().item(),
-        "oracle_nll": -log_p_fake.sum().item() / (m.fake != PAD).sum().item(),
+        **told,
     }
 
 
@@ -143,7 +162,7 @@ def modes(m: Measurement) -> dict[str, float]:
 @PROBES.register("diversity")
 def diversity(m: Measurement) -> dict[str, float]:
     """Share of distinct sentences, and distinct-2, among the fakes; both fall with their number."""
-    return _diversity(m.fake) if m.is_text else {}
+    return _diversity(m.written) if m.is_text else {}
 
 
 @PROBES.register("cells")
@@ -153,7 +172,7 @@ def cells(m: Measurement) -> dict[str, float]:
     ``cells_accuracy`` is that of naive Bayes on the counts, judged on rows that did not teach it:
     a lower bound on what the best D would reach.
     """
-    return cell_scores(m.fake_counts, m.cells.count(m.held_out).cpu())
+    return cell_scores(m.fake_counts, m.cells.count(written(m.data, m.held_out)).cpu())
 
 
 @PROBES.register("accuracy")
@@ -164,9 +183,12 @@ def accuracy(m: Measurement) -> dict[str, float]:
     not, in pooled standard deviations of its logit (of its mean logit, for a per-token D).
     """
     real, fake = m.discriminator(m.held_out), m.discriminator(m.fake)
-    seen, unseen = _per_row(m.discriminator(m.seen), m.seen), _per_row(real, m.held_out)
-    if m.is_text and real.dim() == 2:
-        real, fake = real[m.held_out != PAD], fake[m.fake != PAD]
+    seen, unseen = (
+        _per_row(s, m.counted(x) if s.dim() == 2 else None)
+        for s, x in ((m.discriminator(m.seen), m.seen), (real, m.held_out))
+    )
+    if real.dim() == 2:
+        real, fake = real[m.counted(m.held_out)], fake[m.counted(m.fake)]
     at = (real.mean() + fake.mean()) / 2 if m.threshold is None else m.threshold
     right = ((real > at).double().mean() + (fake < at).double().mean()) / 2
     spread = ((seen.var() + unseen.var()) / 2).sqrt()
@@ -183,7 +205,7 @@ def exposure(m: Measurement) -> dict[str, float]:
              that a position that is hard for all cancels. Only for laws with ``next_log_prob``.
     """
     law = m.data.law
-    if not m.is_text or not hasattr(law, "next_log_prob"):
+    if not m.has_likelihood or not hasattr(law, "next_log_prob"):
         return {}
     gaps = []
     for ids in (m.fake[:EXPOSED], m.held_out[:EXPOSED]):
@@ -194,10 +216,10 @@ def exposure(m: Measurement) -> dict[str, float]:
     return {"exposure_gap": (own.mean() - real.mean()).item(), "exposure_gap_se": se.item()}
 
 
-def _per_row(logits: Tensor, x: Tensor) -> Tensor:
-    if logits.dim() == 1:
+def _per_row(logits: Tensor, mask: Tensor | None) -> Tensor:
+    if mask is None:
         return logits.double()
-    return (logits * (x != PAD)).double().sum(1) / (x != PAD).sum(1)
+    return (logits * mask).double().sum(1) / mask.sum(1)
 
 
 def _diversity(ids: Tensor) -> dict[str, float]:
@@ -207,6 +229,7 @@ def _diversity(ids: Tensor) -> dict[str, float]:
 
 def floors(data: Any, cells: Cells, held_out: Tensor, seen: Tensor) -> dict[str, float]:
     """Return what as many real samples score where fakes are measured: the floor of distances."""
+    held_out, seen = written(data, held_out), written(data, seen)
     found = cell_scores(cells.count(seen).cpu(), cells.count(held_out).cpu())
     return found | (_diversity(seen) if data.kind == "text" else {})
 
@@ -228,7 +251,7 @@ def opinions(discriminator: Any, ids: Tensor, vocab_size: int) -> tuple[Tensor, 
         with torch.no_grad():
             p = discriminator(ids).sigmoid()
         mask = ids != PAD
-        last = mask.sum(1, keepdim=True) - 1
+        last = (mask * torch.arange(mask.shape[1], device=ids.device)).amax(1, keepdim=True)
         return p.gather(1, last).squeeze(1), (p - 0.5) * mask
     x = torch.nn.functional.one_hot(ids, vocab_size).float().requires_grad_()
     with torch.enable_grad():

@@ -58,6 +58,10 @@ class Spec(BaseModel):
     d_clip: float = Field(10.0, gt=0, allow_inf_nan=False)
     batch_size: int = Field(64, ge=1)
     mle_steps: int = Field(0, ge=0)  # maximum-likelihood updates of G before play
+    d_first_steps: int = Field(0, ge=0)  # updates of D alone, after that and before play, at most
+    d_first_accuracy: float | None = Field(None, ge=0, le=1)  # they end once D is right so often
+    teacher_steps: int = Field(0, ge=0)  # maximum-likelihood updates of G after each of its moves
+    accumulate: int = Field(1, ge=1)  # batches whose mean gradient makes one update
     probe_every: int = Field(25, ge=0)  # steps between measurements on fresh samples; 0: never
     probe_size: int = Field(256, ge=2)  # fresh samples a measurement; held out: at most as many
     seed: int = Field(0, ge=0)

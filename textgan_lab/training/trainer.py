@@ -5,7 +5,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,17 @@ from torch import Tensor
 
 from ..data.law import PAD, seed
 from ..knobs import Schedule, Turn
-from ..models import Rollout
 from ..objectives import LOSSES
-from ..objectives.losses import mean
-from ..objectives.remedies import Play
 from ..telemetry import Step, Telemetry
 from . import checkpoint
 from .cells import Cells
-from .live import OPTIMISERS, DeviceKnobs
+from .game import Game
+from .live import DeviceKnobs
 from .parts import assemble
-from .player import Player
 from .probes import Measurement, floors, measure, opinions
 from .progress import Progress
 from .recorder import Recorder
-from .spec import Spec, chosen
+from .spec import Spec
 
 STREAMS = ("data", "g_noise", "d_noise", "d_dropout", "remedies")
 WINDOW = 50  # steps between flushes when nothing is measured
@@ -77,30 +74,22 @@ class Trainer:
         self.parts = parts = assemble(spec, data)
         self.data, self.device, self.knobs = parts.data, parts.device, parts.knobs
         self.generator, self.discriminator = parts.generator, parts.discriminator
-        self.loss, self.estimator, self.remedies = parts.loss, parts.estimator, parts.remedies
         self.schedule = Schedule() if schedule is None else schedule
         self.schedule.check(self.knobs, spec.model_dump(), self.data.fingerprint)
         self.mirror = DeviceKnobs(self.knobs, self.device)
-        self._g = Player(self.generator, spec.g_clip)
-        self._d = Player(self.discriminator, spec.d_clip)
-        self._optimisers = self._make_optimisers()
         self.streams = {
             name: torch.Generator(self.device).manual_seed(seed(spec.seed, name))
             for name in STREAMS
         }
-        for dropout in parts.dropouts:
-            dropout.p, dropout.generator = self.mirror.slots["d_dropout"], self.streams["d_dropout"]
-        self._real = self.data.train.to(self.device)
+        self.game = Game(spec, parts, self.mirror.slots, self.streams)
         self.t = 0
+        self._play_from = spec.mle_steps + spec.d_first_steps
         self._held_out = self.data.validation[: spec.probe_size].to(self.device)
-        self._vocab_size = getattr(self.data, "vocab_size", None)
-        self._batch_positions = spec.batch_size * getattr(self.data, "length", 1)
         self._window = spec.probe_every or WINDOW
         self._recorder = Recorder(self._window, self.device)
-        self._ok = torch.ones((), dtype=torch.bool, device=self.device)
         self._applied = self.knobs.read()
         self.mirror.update(self._applied)
-        self._positions, self._clock = 0, time.perf_counter()
+        self._clock = time.perf_counter()
         self.diverged = False
         self.telemetry = Telemetry()
         self.telemetry.events.append({
@@ -112,33 +101,29 @@ class Trainer:
             why = f"estimator {self.estimator.name!r} passes no gradient to G"
             self.telemetry.events.append({"event": "blocked", "step": 0, "why": why})
 
-    def _make_optimisers(self) -> dict:
-        slots = self.mirror.slots
-        made = {}
-        for side, player, choice in (
-            ("g", self._g, self.spec.g_optimiser), ("d", self._d, self.spec.d_optimiser),
-        ):  # fmt: skip
-            name, options = chosen(choice)
-            own = {n[2:]: slot for n, slot in slots.items() if n.startswith(f"{side}_")}
-            made[side] = OPTIMISERS.make(
-                name, options, params=player.pieces(player.flat), slots=own
-            )
-        if self.spec.mle_steps:  # its own moments; Adam's published betas, which play does not use
-            fixed = {
-                name: slots["mle_lr"].new_full((), value)
-                for name, value in (("beta1", 0.9), ("beta2", 0.999))
-            }
-            made["mle"] = OPTIMISERS["adam"](
-                self._g.pieces(self._g.flat), {"lr": slots["mle_lr"], **fixed}
-            )
-        return made
+    @property
+    def loss(self) -> type:
+        """What D and G minimise."""
+        return self.game.loss
+
+    @property
+    def estimator(self) -> Any:
+        """How the gradient of G's loss reaches G."""
+        return self.game.estimator
+
+    @property
+    def remedies(self) -> list:
+        """What holds the two upright."""
+        return self.game.remedies
 
     # ---- the loop ------------------------------------------------------------------------------
 
     @property
     def phase(self) -> str:
-        """What the next step does: "mle" (likelihood warm-up) or "adversarial"."""
-        return "mle" if self.t < self.spec.mle_steps else "adversarial"
+        """What the next step does: "mle" (likelihood warm-up), "d_first" or "adversarial"."""
+        if self.t < self.spec.mle_steps:
+            return "mle"
+        return "d_first" if self.t < self._play_from else "adversarial"
 
     def steps(self, n: int | None = None) -> Iterator[Step]:
         """Train, one step at a time, and yield each step's record; without ``n``, without end.
@@ -149,8 +134,8 @@ class Trainer:
         """
         if self.diverged:
             self.diverged = False
-            self._ok.fill_(True)
-        self._clock, self._positions = time.perf_counter(), 0
+            self.game.ok.fill_(True)
+        self._clock, self.game.positions = time.perf_counter(), 0
         try:
             for _ in itertools.count() if n is None else range(n):
                 yield self._step()
@@ -166,7 +151,7 @@ class Trainer:
             raise ValueError(f"run: expected 0 steps or more, got {n}")
         if n == 0:
             return self
-        begin, play_from = self.t, self.spec.mle_steps
+        begin, play_from = self.t, self._play_from
         warm_up = begin < play_from, begin + n > play_from
         label = {(True, False): "likelihood warm-up", (True, True): "warm-up and play"}
         progress = Progress(n, label.get(warm_up, "play"))
@@ -176,8 +161,11 @@ class Trainer:
         return self
 
     def warm_up(self) -> "Trainer":
-        """Run what is left of the likelihood warm-up."""
-        return self.run(max(0, self.spec.mle_steps - self.t))
+        """Run what is left before play: the likelihood warm-up, D's head start."""
+        self.run(max(0, self.spec.mle_steps - self.t))
+        while self.phase != "adversarial" and not self.diverged:  # D's may end early
+            self.run(min(self._window, self._play_from - self.t))
+        return self
 
     def d_step(self) -> Step:
         """Take one step in which only D moves; ValueError during the warm-up."""
@@ -188,9 +176,9 @@ class Trainer:
         return self._by_hand(d_steps=0, g_steps=1)
 
     def _by_hand(self, **counts: int) -> Step:
-        if self.phase == "mle":
-            left = self.spec.mle_steps - self.t
-            raise ValueError(f"the likelihood warm-up has {left} steps to go: call warm_up() first")
+        if self.phase != "adversarial":
+            left = self._play_from - self.t
+            raise ValueError(f"the warm-up has {left} steps to go: call warm_up() first")
         # the counts are knobs, so a step taken by hand is a turn like any other and replays
         before = {name: self.knobs[name] for name in counts}
         self.knobs.set(counts, source="by hand")
@@ -203,18 +191,30 @@ class Trainer:
     @_alone
     def _step(self) -> Step:
         t, phase, turns = self.t, self.phase, self._turn()
-        values = self._mle_update() if phase == "mle" else self._play()
-        values["ok"] = self._ok
+        update = {"mle": self.game.mle_update, "d_first": self.game.d_update}
+        values = update.get(phase, self.game.play)()
+        values["ok"] = self.game.ok
         self._recorder.write({"step": t, "phase": phase}, values)
         self.t += 1
         if self.t % self._window == 0:
             self.flush()
+            if phase == "d_first":
+                self._let_play_begin()
             if self.spec.probe_every:
                 measurement = self._measurement()
                 self.telemetry.rows[-1].update(measure(measurement))
                 counts = measurement.fake_counts.sum(0).tolist()
                 self.telemetry.samples.append({**self.show(), "cells": counts})
         return Step(t, phase, turns, self._values)
+
+    def _let_play_begin(self) -> None:
+        """End D's head start early when it is right as often as the spec asks."""
+        right = [row["d_accuracy"] for row in self.telemetry.rows[-self._window :]
+                 if row["phase"] == "d_first"]  # fmt: skip
+        accuracy = sum(right) / len(right)
+        if self.spec.d_first_accuracy is not None and accuracy >= self.spec.d_first_accuracy:
+            self._play_from = self.t
+            self.telemetry.events.append({"event": "play", "step": self.t, "d_accuracy": accuracy})
 
     def _turn(self) -> tuple[Turn, ...]:
         """Apply what was turned since the last step: the only place where a knob changes."""
@@ -229,117 +229,11 @@ class Trainer:
             for name, value in new.values.items()
             if value != old.values[name]
         )
-        self._applied = new
+        self._applied, self.game.turned = new, new.values
         if turns:
             self.mirror.update(new)
             self.telemetry.turns.extend(turns)
         return turns
-
-    def _play(self) -> dict[str, Tensor]:
-        values = {}
-        for _ in range(self._applied.values["d_steps"]):
-            values.update(self._d_update())
-        for _ in range(self._applied.values["g_steps"]):
-            values.update(self._g_update())
-        return values
-
-    def _mle_update(self) -> dict[str, Tensor]:
-        rollout = self.generator.score(self._batch())
-        loss = mean(-rollout.log_q, rollout.mask)
-        norm, cosine = self._g.update(loss, self._optimisers["mle"], self._ok)
-        return {"mle_loss": loss, "g_grad_norm": norm, "g_grad_cosine": cosine}
-
-    def _d_update(self) -> dict[str, Tensor]:
-        real = self._batch()
-        with torch.no_grad():
-            rollout = self._rollout()
-        real_mask = None if rollout.ids is None else real != PAD
-        self._drop_out(self._applied.values.get("d_dropout", 0) > 0)
-        play = self._judged(self._on_input(real), self._on_input(rollout.x), real_mask)
-        s_real, s_fake, fake_mask = play.real_logits, play.fake_logits, rollout.mask
-        parts = {"adversarial": self.loss.d(s_real, s_fake, real_mask, fake_mask)}
-        loss = self._total(parts, lambda remedy: remedy.d_term(play))
-        norm, cosine = self._d.update(loss, self._optimisers["d"], self._ok)
-        s_real, s_fake = s_real.detach(), s_fake.detach()
-        at_real, at_fake = mean(s_real, real_mask), mean(s_fake, fake_mask)
-        threshold = (at_real + at_fake) / 2 if self.threshold is None else self.threshold
-        right_real = mean((s_real > threshold).float(), real_mask)
-        right_fake = mean((s_fake < threshold).float(), fake_mask)
-        return {
-            "d_loss": loss,
-            **{f"d_loss.{name}": part for name, part in parts.items()},
-            "d_accuracy": (right_real + right_fake) / 2,
-            "d_accuracy_real": right_real,
-            "d_accuracy_fake": right_fake,
-            "d_logit_real": at_real,
-            "d_logit_fake": at_fake,
-            "d_grad_norm": norm,
-            "d_grad_cosine": cosine,
-        }
-
-    def _g_update(self) -> dict[str, Tensor]:
-        self._drop_out(False)  # D's dropout regularises D; as a judge it speaks clearly
-        rollout = self._rollout()
-        parts = {"adversarial": self.estimator.loss(rollout, self._judge, self.loss)}
-        loss = self._total(parts, lambda remedy: remedy.g_term(rollout))
-        norm, cosine = self._g.update(loss, self._optimisers["g"], self._ok)
-        return {
-            "g_loss": loss,
-            **{f"g_loss.{name}": part for name, part in parts.items()},
-            "g_grad_norm": norm,
-            "g_grad_cosine": cosine,
-        }
-
-    def _batch(self) -> Tensor:
-        self._positions += self._batch_positions
-        size, noise = (self.spec.batch_size,), self.streams["data"]
-        return self._real[torch.randint(len(self._real), size, generator=noise, device=self.device)]
-
-    def _rollout(self) -> Rollout:
-        self._positions += self._batch_positions
-        return self.estimator.play(
-            self.generator, self.spec.batch_size, self.streams["g_noise"], self.mirror.slots
-        )
-
-    def _active(self):
-        """Yield the remedies whose strength is not 0, each with its strength on the device."""
-        for remedy in self.remedies:
-            if self._applied.values[remedy.knob.name] != 0:
-                yield remedy, self.mirror.slots[remedy.knob.name]
-
-    def _total(self, parts: dict[str, Tensor], term: Callable[[Any], Tensor | None]) -> Tensor:
-        """Add the active remedies' terms to ``parts``; return the sum: what is optimised."""
-        for remedy, strength in self._active():
-            value = term(remedy)
-            if value is not None:
-                parts[remedy.name] = strength * value
-        return sum(parts.values()).float()
-
-    def _on_input(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        for remedy, strength in self._active():
-            source = noise or self.streams["d_noise"]
-            x = remedy.on_input(x, self._vocab_size, strength, source)
-        return x
-
-    def _judge(self, x: Tensor) -> Tensor:
-        return self.discriminator(self._on_input(x))
-
-    def _judged(self, real: Tensor, fake: Tensor, real_mask: Tensor | None) -> Play:
-        if real.dtype == fake.dtype:  # one pass for both: rows do not see each other
-            logits = self.discriminator(torch.cat([real, fake])).split([len(real), len(fake)])
-        else:
-            logits = self.discriminator(real), self.discriminator(fake)
-        noise = self.streams["remedies"]
-        return Play(self.discriminator, real, fake, *logits, real_mask, self._vocab_size, noise)
-
-    def _drop_out(self, active: bool) -> None:
-        for dropout in self.parts.dropouts:
-            dropout.active = active
-
-    @property
-    def threshold(self) -> float | None:
-        """D's logit above which it says "real"; None for a critic, whose scale has no zero."""
-        return 0.0 if self.loss.centred else None
 
     # ---- the record ----------------------------------------------------------------------------
 
@@ -361,9 +255,9 @@ class Trainer:
         self.telemetry.timings.append({
             "step": rows[-1]["step"],
             "steps_per_second": len(rows) / seconds,
-            "tokens_per_second": self._positions / seconds,
+            "tokens_per_second": self.game.positions / seconds,
         })  # fmt: skip
-        self._clock, self._positions = now, 0
+        self._clock, self.game.positions = now, 0
 
     def _values(self, t: int) -> dict[str, float]:
         rows = self.telemetry.rows
@@ -379,20 +273,25 @@ class Trainer:
         return measure(self._measurement())
 
     def _measurement(self) -> Measurement:
-        self._drop_out(False)
-        fake = self.generator.sample(self.spec.probe_size, self._private("probe"))
+        self.game.drop_out(False)
+        n = self.spec.probe_size
+        fake = self.generator.sample(n, self._private("probe"), given=self._prompts(n))
         return Measurement(
             self.generator, self.discriminator, self.data, self._cells, self._held_out,
-            self._seen(), fake, self.threshold,
+            self._training_rows(n, "seen"), fake, self.game.threshold,
         )  # fmt: skip
 
-    def _seen(self) -> Tensor:
-        """Return as many training rows as fakes are measured, drawn as batches are."""
-        rows = (self.spec.probe_size,)
-        drawn = torch.randint(
-            len(self._real), rows, generator=self._private("seen"), device=self.device
-        )
-        return self._real[drawn]
+    def _training_rows(self, n: int, purpose: str) -> Tensor:
+        """Return n training rows, drawn as batches are."""
+        noise, rows = self._private(purpose), self.game.real
+        return rows[torch.randint(len(rows), (n,), generator=noise, device=self.device)]
+
+    def _prompts(self, n: int) -> Tensor | None:
+        """Return held-out prompts for n sentences, over and over; None where nothing is given."""
+        if not self.game.given:
+            return None
+        which = torch.arange(n, device=self.device) % len(self._held_out)
+        return self._held_out[which, : self.game.given]
 
     @functools.cached_property
     def _cells(self) -> Cells:
@@ -400,7 +299,8 @@ class Trainer:
 
     def _reference(self) -> dict[str, Any]:
         """Return what measurements are read against: the cells' names, and what real data score."""
-        found = floors(self.data, self._cells, self._held_out, self._seen())
+        seen = self._training_rows(self.spec.probe_size, "seen")
+        found = floors(self.data, self._cells, self._held_out, seen)
         return {"cells": self._cells.names, "floors": found}
 
     @_alone
@@ -415,14 +315,22 @@ class Trainer:
         The adversarial part alone, under the estimator and the noise on D's input of the run.
         """
         part = self.loss if loss is None else LOSSES[loss]
-        self._drop_out(False)
+        self.game.drop_out(False)
         noise, kept = self._private(f"gradient {draw}"), self.estimator.state()
-        rollout = self.estimator.play(self.generator, n, noise, self.mirror.slots)
-        value = self.estimator.loss(
-            rollout, lambda x: self.discriminator(self._on_input(x, noise)), part
-        )
+
+        def judge(x: Tensor) -> Tensor:
+            return self.discriminator(self.game.on_input(x, noise))
+
+        def real() -> Tensor:
+            return self._training_rows(n, f"gradient {draw}, real")
+
+        rollout = self.estimator.play(self.generator, n, noise, self.mirror.slots, real)
+        if part.needs_real:
+            with torch.no_grad():
+                part = part.against(judge(real()))
+        value = self.estimator.loss(rollout, judge, part)
         self.estimator.load_state(kept)
-        return self._g.gradient(value)
+        return self.game.g.gradient(value)
 
     @_alone
     def show(self, n: int | None = None) -> dict[str, Any]:
@@ -430,17 +338,20 @@ class Trainer:
 
         Points (256 unless told) come as lists of coordinates. Nothing that trains is touched.
         """
-        self._drop_out(False)
+        self.game.drop_out(False)
         n = DISPLAYED[self.data.kind] if n is None else n
-        x = self.generator.sample(n, self._private("display"))
+        x = self.generator.sample(n, self._private("display"), given=self._prompts(n))
         if self.data.kind != "text":
             return {"step": self.t, "points": [[float(f"{v:.5g}") for v in p] for p in x.tolist()]}
         p_real, scores = opinions(self.discriminator, x, self.data.vocab_size)
         sentences = []
         for ids, p, row in zip(x.tolist(), p_real.tolist(), scores.tolist(), strict=True):
             words = [self.data.vocabulary[i] for i in ids if i != PAD]
-            scored = [float(f"{s:.4g}") for s in row[: len(words)]]
-            sentences.append({"tokens": words, "scores": scored, "p_real": float(f"{p:.4g}")})
+            scored = [float(f"{s:.4g}") for i, s in zip(ids, row, strict=True) if i != PAD]
+            said = {"tokens": words, "scores": scored, "p_real": float(f"{p:.4g}")}
+            if self.game.given:  # how many of the words are the prompt
+                said["given"] = sum(i != PAD for i in ids[: self.game.given])
+            sentences.append(said)
         return {"step": self.t, "sentences": sentences}
 
     @_alone
@@ -451,7 +362,7 @@ class Trainer:
         """
         if self.data.kind != "text":
             raise TypeError(f"{self.data.name!r} is no text; for points: trainer.generator.sample")
-        ids = self.generator.sample(n, self._private("display"), temperature)
+        ids = self.generator.sample(n, self._private("display"), temperature, self._prompts(n))
         return self.data.decode(ids.cpu())
 
     def _private(self, purpose: str) -> torch.Generator:
@@ -474,12 +385,13 @@ class Trainer:
         wanted = self.knobs.read()
         return {
             "t": self.t,
-            "g": self._g.flat.clone(),
-            "d": self._d.flat.clone(),
-            "g_direction": self._g.direction.clone(),
-            "d_direction": self._d.direction.clone(),
+            "play_from": self._play_from,
+            "g": self.game.g.flat.clone(),
+            "d": self.game.d.flat.clone(),
+            "g_direction": self.game.g.direction.clone(),
+            "d_direction": self.game.d.direction.clone(),
             "optimisers": {
-                side: [x.clone() for x in o.state()] for side, o in self._optimisers.items()
+                side: [x.clone() for x in o.state()] for side, o in self.game.optimisers.items()
             },
             "estimator": self.estimator.state(),
             "streams": {name: stream.get_state() for name, stream in self.streams.items()},
@@ -493,14 +405,14 @@ class Trainer:
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Go back to a snapshot of this run; telemetry after it is forgotten."""
         self._recorder.flush()
-        self.t = snapshot["t"]
+        self.t, self._play_from = snapshot["t"], snapshot["play_from"]
         with torch.no_grad():
-            self._g.flat.copy_(snapshot["g"])
-            self._d.flat.copy_(snapshot["d"])
-            self._g.direction.copy_(snapshot["g_direction"])
-            self._d.direction.copy_(snapshot["d_direction"])
+            self.game.g.flat.copy_(snapshot["g"])
+            self.game.d.flat.copy_(snapshot["d"])
+            self.game.g.direction.copy_(snapshot["g_direction"])
+            self.game.d.direction.copy_(snapshot["d_direction"])
             for side, kept in snapshot["optimisers"].items():
-                for now, then in zip(self._optimisers[side].state(), kept, strict=True):
+                for now, then in zip(self.game.optimisers[side].state(), kept, strict=True):
                     now.copy_(then)
         self.estimator.load_state({n: x.to(self.device) for n, x in snapshot["estimator"].items()})
         for name, state in snapshot["streams"].items():
@@ -511,7 +423,7 @@ class Trainer:
             if value != snapshot["applied"][name]:
                 self.knobs.set({name: value}, source=snapshot["sources"][name])
         self.diverged = snapshot["diverged"]
-        self._ok.fill_(not self.diverged)
+        self.game.ok.fill_(not self.diverged)
         self.telemetry.truncate(self.t)
 
     @_alone
@@ -562,5 +474,5 @@ class Trainer:
         return twin
 
     def __repr__(self) -> str:
-        weights = f"G {self._g.flat.numel():,} weights, D {self._d.flat.numel():,}"
+        weights = f"G {self.game.g.flat.numel():,} weights, D {self.game.d.flat.numel():,}"
         return f"Trainer(t={self.t}, {self.phase}, {weights}, {self.device}, {self.spec!r})"

@@ -31,11 +31,13 @@ def trace(trainer: Trainer) -> list[Phase]:
 
 
 def _taken_apart(twin: Trainer) -> list[Phase]:
-    twin._ok.fill_(True)  # as `Trainer.steps` does
+    twin.game.ok.fill_(True)  # as `Trainer.steps` does
     twin._turn()
     if twin.phase == "mle":
         return WarmUp(twin).phases()
     counts = {player: twin._applied.values[f"{player}_steps"] for player in "dg"}
+    if twin.phase == "d_first":
+        counts = {"d": 1}
     if not any(counts.values()):
         raise ValueError("slow motion: d_steps and g_steps are both 0, so nobody moves; turn one")
     halves = {"d": DHalf, "g": SentencesHalf if twin.data.kind == "text" else PointsHalf}

@@ -16,11 +16,11 @@ class DHalf(Half):
     """What D is shown, what it says, what it pays, and how it moves."""
 
     player = "d"
-    observed = ("_batch", "_rollout", "_judged")
+    observed = ("batch", "rollout", "judged")
 
     def _phases(self) -> list[Phase]:
-        twin, play = self.twin, self.seen["_judged"][-1]
-        real, fake = self.seen["_batch"][-1], self.seen["_rollout"][-1]
+        twin, play = self.twin, self.seen["judged"][-1]
+        real, fake = self.seen["batch"][-1], self.seen["rollout"][-1]
         what = "sentence" if self._text else "point"
         shown_here = (
             "first pair stands here" if self._text else "batch is shown, the first pair read"
@@ -88,7 +88,7 @@ class DHalf(Half):
     def _logits(self, play) -> tuple[float, float]:
         """Return D's logits on the first pair, at its end where there is one a token."""
         pair = []
-        masks = (play.real_mask, self.seen["_rollout"][-1].mask)
+        masks = (play.real_mask, self.seen["rollout"][-1].mask)
         for s, mask in zip((play.real_logits, play.fake_logits), masks, strict=True):
             pair.append(s[0].item() if s.dim() == 1 else s[0, int(mask[0].sum()) - 1].item())
         return pair[0], pair[1]

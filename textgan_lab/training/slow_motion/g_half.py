@@ -11,13 +11,13 @@ class GHalf(Half):
     """What G's two kinds of half have in common."""
 
     player = "g"
-    observed = ("_rollout", "_on_input", "_judge")
+    observed = ("rollout", "on_input", "judge")
 
     def _logit(self) -> float:
-        s = self.seen["_judge"][-1].detach()
+        s = self.seen["judge"][-1].detach()
         if s.dim() == 1:
             return s[0].item()
-        return s[0, int(self.seen["_rollout"][-1].mask[0].sum()) - 1].item()
+        return s[0, int(self.seen["rollout"][-1].mask[0].sum()) - 1].item()
 
     def _loss(self) -> Phase:
         estimator, loss = self.twin.estimator, self.twin.loss
@@ -32,7 +32,7 @@ class GHalf(Half):
             said = "G is paid for what D takes for real."
         names = [term, *(name for name, _ in terms)]
         numbers = [adversarial, *(value for _, value in terms)]
-        first = self._alone(self._paid, self.seen["_judge"][-1], self.seen["_rollout"][-1].mask)
+        first = self._alone(self._paid, self.seen["judge"][-1], self.seen["rollout"][-1].mask)
         formula = (
             f"g_loss = {' + '.join(names)}\n       = {' + '.join(map(short, numbers))}"
             + (f" = {short(total)}" if terms else "")

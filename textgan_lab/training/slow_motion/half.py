@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...objectives.losses import mean
+from ..game import Game
 from ..probes import opinions
 from ..trainer import Trainer
 from .phase import Line, Phase, short
@@ -17,21 +18,21 @@ class Half:
     """A player's updates of one step, the last of them observed: what it read, what it did."""
 
     player: Literal["d", "g"]
-    observed: tuple[str, ...]  # methods of the trainer whose results are kept
+    observed: tuple[str, ...]  # methods of the game whose results are kept
 
     def __init__(self, twin: Trainer, updates: int):
         self.twin, self.updates = twin, updates
-        self.mover = getattr(twin, f"_{self.player}")
-        update = getattr(twin, f"_{self.player}_update")
+        self.mover = getattr(twin.game, self.player)
+        update = getattr(twin.game, f"{self.player}_update")
         for _ in range(updates - 1):
             update()
         self.noise = twin.streams["g_noise"].get_state()
         self.memory = twin.estimator.state()
         self.before = self.mover.flat.clone()
-        self.seen = observed(twin, self.observed)
+        self.seen = observed(twin.game, self.observed)
         self.values = {name: value.item() for name, value in update().items()}
         self.after = self.mover.flat.clone()
-        twin._drop_out(False)
+        twin.game.drop_out(False)
         self._at(self.before)
 
     def _at(self, weights: Tensor) -> None:
@@ -117,11 +118,11 @@ class Half:
         ]  # fmt: skip
 
 
-def observed(twin: Trainer, names: tuple[str, ...]) -> dict[str, list]:
-    """Keep what these methods of the twin return from now on."""
+def observed(game: Game, names: tuple[str, ...]) -> dict[str, list]:
+    """Keep what these methods of the game return from now on."""
     seen: dict[str, list] = {name: [] for name in names}
     for name in names:
-        setattr(twin, name, _keeping(getattr(twin, name), seen[name]))
+        setattr(game, name, _keeping(getattr(game, name), seen[name]))
     return seen
 
 

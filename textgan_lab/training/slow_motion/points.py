@@ -11,12 +11,12 @@ class PointsHalf(GHalf):
     """G's update on points, told on the whole batch."""
 
     def _phases(self) -> list[Phase]:
-        twin, rollout = self.twin, self.seen["_rollout"][-1]
+        twin, rollout = self.twin, self.seen["rollout"][-1]
         d, fake, real = twin.discriminator, rollout.x.detach(), twin.data.validation[:256]
         z = torch.randn(
             len(fake), twin.generator.latent, generator=self._stream(), device=fake.device
         )
-        x = self.seen["_on_input"][-1].detach().requires_grad_()
+        x = self.seen["on_input"][-1].detach().requires_grad_()
         (slope,) = torch.autograd.grad(twin.loss.g(d(x)), x)
         pull = -len(x) * slope
         before, after = self._both(lambda: twin.generator.sample(len(fake), self._stream()))

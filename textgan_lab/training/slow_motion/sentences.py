@@ -16,7 +16,7 @@ class SentencesHalf(GHalf):
     """G's update on sentences, told on the first one of the batch."""
 
     def _phases(self) -> list[Phase]:
-        twin, rollout = self.twin, self.seen["_rollout"][-1]
+        twin, rollout = self.twin, self.seen["rollout"][-1]
         ids = rollout.ids[0]
         line, _ = self._judged_line("fake", ids)
         relaxed = isinstance(twin.estimator, Gumbel)
@@ -103,7 +103,7 @@ class SentencesHalf(GHalf):
 
     def _rewarded(self, rollout: Rollout, line: Line) -> Phase:
         """Reward, baseline and advantage of each word; the advantage is read off the gradient."""
-        twin, logits = self.twin, self.seen["_judge"][-1].detach()
+        twin, logits = self.twin, self.seen["judge"][-1].detach()
         estimator, ids, n = twin.estimator, rollout.ids, len(rollout.ids)
         kept = estimator.state()
         estimator.load_state(self.memory)
@@ -150,7 +150,7 @@ class SentencesHalf(GHalf):
     def _pulled(self, rollout: Rollout, line: Line) -> Phase:
         """Show D's slope at each word: how much it beats the average one, and what beats it."""
         twin, count = self.twin, len(line.words)
-        x = self.seen["_on_input"][-1].detach()
+        x = self.seen["on_input"][-1].detach()
         if not x.is_floating_point():
             x = torch.nn.functional.one_hot(x, twin.data.vocab_size).float()
         x = x.requires_grad_()

@@ -12,14 +12,14 @@ class WarmUp(Half):
     """A likelihood update: no play yet, G is taught the words of real sentences."""
 
     player = "g"
-    observed = ("_batch",)
+    observed = ("draw",)
 
     def __init__(self, twin: Trainer):
-        twin._g_update = twin._mle_update
+        twin.game.g_update = twin.game.mle_update
         super().__init__(twin, 1)
 
     def _phases(self) -> list[Phase]:
-        ids = self.seen["_batch"][-1][:1]
+        ids = self.twin.game.real[self.seen["draw"][-1][:1]]
         words = self._words(ids[0])
 
         @torch.no_grad()

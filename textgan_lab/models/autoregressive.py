@@ -1,0 +1,233 @@
+"""Writing token by token: what every generator with q(x) = prod_t q(x_t | x_<t) has in common."""
+
+import torch
+from torch import Tensor, nn
+
+from ..data.law import BOS, EOS, PAD
+from .sampling import IMPOSSIBLE, Rollout, draw, gumbel
+
+State = tuple[Tensor, ...]  # what has been read so far; every tensor [batch, ...]
+
+
+class Autoregressive(nn.Module):
+    """The contract. A subclass says what it remembers and how it goes on; all else follows.
+
+    ``embed``            nn.Embedding [vocab, E]; ``head``: features -> logits
+    ``start(n, given)``  the state before the first token that is not given as a source
+    ``step(x, state)``   one token further: input [n, I] and state -> features [n, F], state
+    ``feed(e)``          embeddings [n, E] -> inputs of ``step`` [n, I]; here they are the same
+    ``logits(ids)``      all positions at once, teacher-forced; here a loop of steps
+
+    Tokens outside the data's ``support`` (always <pad> and <bos>) have probability 0. After <eos>
+    only <pad> follows, with probability 1. The first ``given`` positions of a sentence are not
+    written but given (a prompt; 0 for plain text), and count nowhere.
+
+    ``data`` follows the data contract; sizes are numbers of units.
+    """
+
+    kind = "text"
+    likelihood = True  # q(x) can be told
+    head: nn.Module
+    embed: nn.Embedding
+
+    def __init__(self, data):
+        super().__init__()
+        self.length, self.vocab_size = data.length, data.vocab_size
+        self.given: int = getattr(data, "given", 0)
+        never = torch.zeros(data.vocab_size).masked_fill_(~data.support, IMPOSSIBLE)
+        self.register_buffer("never", never, persistent=False)
+
+    def start(self, n: int, given: Tensor | None) -> State:
+        """Return the state of ``n`` sentences of which nothing was read."""
+        raise NotImplementedError
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Read one more token of each sentence."""
+        raise NotImplementedError
+
+    def feed(self, embedded: Tensor) -> Tensor:
+        """Return the inputs of `step` for embedded tokens."""
+        return embedded
+
+    @property
+    def source(self) -> int:
+        """How many leading positions `start` has read, when it returns."""
+        return 0
+
+    def logits(self, ids: Tensor) -> Tensor:
+        """Return next-token logits [batch, time, vocab] for ids [batch, time], teacher-forced."""
+        state = self.start(len(ids), ids[:, : self.given] if self.given else None)
+        table = self.feed(self.embed.weight)
+        rows = [self.never.expand(len(ids), -1)] * self.source  # given, so they count nowhere
+        token = torch.full_like(ids[:, 0], BOS)
+        for following in ids.unbind(1)[self.source :]:
+            features, state = self.step(table[token], state)
+            rows.append(self.head(features) + self.never)
+            token = following
+        return torch.stack(rows, 1)
+
+    def score(self, ids: Tensor, given: int | None = None) -> Rollout:
+        """Return given sentences as a rollout, whose ``log_q`` is exact and differentiable.
+
+        ``given`` leading tokens do not count: the data's own number of them unless told.
+        """
+        given = self.given if given is None else given
+        return Rollout(ids, ids, lambda: self.logits(ids).log_softmax(2), given)
+
+    def log_prob(self, ids: Tensor) -> Tensor:
+        """Return exact log q of whole sentences, [batch], nats, float64 sums.
+
+        Of what is not given, under what is.
+        """
+        return self.score(ids).log_q.double().sum(1)
+
+    def nll_loss(self, ids: Tensor, noise: torch.Generator, rows: Tensor) -> Tensor:
+        """Return what maximum likelihood minimises on real sentences: -ln q, nats a token.
+
+        ``noise`` and ``rows``, their places in the training set, are for generators that learn
+        through a latent code.
+        """
+        rollout = self.score(ids)
+        return -(rollout.log_q.sum() / rollout.mask.sum())
+
+    def _begin(self, n: int, given: Tensor | None, table: Tensor) -> tuple[State, Tensor]:
+        """Return the state that the next step starts from, and the token it will read."""
+        if self.given and (given is None or given.shape[1] < self.given):
+            raise ValueError(
+                f"this data gives the first {self.given} tokens of every sentence (a prompt): "
+                f"pass given=[n, {self.given}] or more"
+            )
+        state = self.start(n, given)
+        token = torch.full((n,), BOS, device=table.device)
+        for known in () if given is None else given.unbind(1)[self.source :]:
+            state = self.step(table[token], state)[1]
+            token = known
+        return state, token
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        generator: torch.Generator,
+        temperature: float = 1.0,
+        given: Tensor | None = None,
+    ) -> Tensor:
+        """Draw ids [n, time]; ``temperature`` divides the logits (0 plays the likeliest token).
+
+        ``given``, ids [n, k], are the first tokens of each sentence.
+        Raises ValueError for a temperature below 0, or data that give tokens that are not passed.
+        """
+        if not temperature >= 0:
+            raise ValueError(f"temperature: expected 0 or more, got {temperature!r}")
+        u = torch.rand(2, self.length, n, generator=generator, device=self.never.device)
+        table = self.feed(self.embed.weight)  # input side of every token, once a call
+        state, token = self._begin(n, given, table)
+        ids = [] if given is None else list(given.unbind(1))
+        done = _ended(given, self.given, n, self.never.device)
+        for t in range(len(ids), self.length):
+            features, state = self.step(table[token], state)
+            logits = self.head(features) + self.never
+            token = logits.argmax(1) if temperature == 0 else draw(logits / temperature, u[:, t])
+            token = token.masked_fill(done, PAD)
+            done = done | (token == EOS)
+            ids.append(token)
+        return torch.stack(ids, 1)
+
+    def play(self, n: int, generator: torch.Generator, given: Tensor | None = None) -> Rollout:
+        """Draw a rollout of hard tokens; its ``log_q`` carries the gradient for score functions."""
+        return self.score(self.sample(n, generator, given=given), _width(given))
+
+    def relax(
+        self,
+        n: int,
+        generator: torch.Generator,
+        temperature: Tensor,
+        straight_through: bool,
+        given: Tensor | None = None,
+    ) -> Rollout:
+        """Draw a rollout of simplex points y = softmax((logits + Gumbel noise) / temperature).
+
+        Straight-through hands on the one-hot argmax of y and lets the gradient of y through. Fed
+        back as the next input, so the gradient flows through time. Once the argmax was <eos>, every
+        later point is the one-hot <pad>, without gradient. Jang et al. 2017, Maddison et al. 2017.
+        """
+        weight = self.embed.weight
+        noise = gumbel((self.length, n, self.vocab_size), generator, weight.dtype)
+        pad = torch.zeros(self.vocab_size, device=weight.device, dtype=weight.dtype)
+        pad[PAD] = 1
+        if given is None:
+            (state, _), x, ids = self._begin(n, None, weight), weight[BOS].expand(n, -1), []
+        else:
+            state, token = self._begin(n, given, self.feed(weight))
+            x, ids = weight[token], list(given.unbind(1))
+        zeros = torch.zeros_like(self.never, dtype=weight.dtype).expand(n, -1)
+        points = [zeros.scatter(1, known[:, None], 1.0) for known in ids]
+        log_p = [zeros] * len(ids)  # what is given counts nowhere
+        done = _ended(given, self.given, n, weight.device)
+        for t in range(len(ids), self.length):
+            features, state = self.step(self.feed(x), state)
+            logits = self.head(features) + self.never
+            log_p.append(logits.log_softmax(1))
+            y = ((logits + noise[t]) / temperature.to(logits.dtype)).softmax(1)
+            token = y.argmax(1)
+            if straight_through:
+                y = torch.zeros_like(y).scatter_(1, token[:, None], 1.0) + (y - y.detach())
+            y = torch.where(done[:, None], pad, y)
+            token = token.masked_fill(done, PAD)
+            done = done | (token == EOS)
+            points.append(y)
+            ids.append(token)
+            x = y @ weight
+        ids, points = torch.stack(ids, 1), torch.stack(points, 1)
+        return Rollout(points, ids, lambda: torch.stack(log_p, 1), _width(given) or 0)
+
+    @torch.no_grad()
+    def complete(self, ids: Tensor, n: int, generator: torch.Generator) -> Tensor:
+        """Draw ``n`` continuations of every prefix of every sentence: [prefixes, n, batch, time].
+
+        Entry k keeps the tokens up to and including position ``given`` + k and draws the rest;
+        the whole sentence, which leaves nothing to draw, is not among them. All prefixes advance
+        together: the n continuations of one share its state and its next-token law, and join those
+        that are already on their way.
+        """
+        batch, first = len(ids), self.given + 1
+        count = self.length - first
+        drawn = ids.expand(count, n, batch, -1).clone()
+        table = self.feed(self.embed.weight)
+        state, token = self._begin(batch, ids[:, : self.given] if self.given else None, table)
+        own: State | None = None  # of the continuations on their way: [k * n * batch, ...]
+        for t in range(first - 1, self.length):
+            # `state` has read what comes before position t of the sentences themselves
+            features, state = self.step(table[token], state)
+            token = ids[:, t]
+            if t < first:
+                continue
+            k = t - first  # prefixes 0..k-1 are on their way, prefix k joins
+            if k:
+                on, own = self.step(table[drawn[:k, :, :, t - 1].reshape(-1)], own)
+                drawn[:k, :, :, t] = self._drawn(on, 1, generator).view(k, n, batch)
+            drawn[k, :, :, t] = self._drawn(features, n, generator)
+            joined = tuple(s.expand(n, *s.shape).flatten(0, 1) for s in state)
+            own = joined if own is None else tuple(map(torch.cat, zip(own, joined, strict=True)))
+        ended = (drawn[..., self.given :] == EOS).cumsum(-1)
+        after = ended.roll(1, -1)
+        after[..., 0] = 0
+        drawn[..., self.given :].masked_fill_(after > 0, PAD)
+        return drawn
+
+    def _drawn(self, features: Tensor, n: int, generator: torch.Generator) -> Tensor:
+        """Draw n tokens for each row of features: [n, rows]."""
+        logits = self.head(features) + self.never
+        u = torch.rand(n, 2, len(logits), generator=generator, device=logits.device)
+        return torch.stack([draw(logits, one) for one in u])
+
+
+def _width(given: Tensor | None) -> int | None:
+    return None if given is None else given.shape[1]
+
+
+def _ended(given: Tensor | None, prompt: int, n: int, device: torch.device) -> Tensor:
+    """Return which sentences are over before anything was drawn; a prompt ends nothing."""
+    if given is None:
+        return torch.zeros(n, dtype=torch.bool, device=device)
+    return (given[:, prompt:] == EOS).any(1)
