@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..data.law import PAD, seed
-from ..knobs import Schedule, Turn
+from ..knobs import Schedule, Snapshot, Turn
 from ..objectives import LOSSES
 from ..telemetry import Step, Telemetry
 from . import checkpoint
@@ -87,8 +87,7 @@ class Trainer:
         self._held_out = self.data.validation[: spec.probe_size].to(self.device)
         self._window = spec.probe_every or WINDOW
         self._recorder = Recorder(self._window, self.device)
-        self._applied = self.knobs.read()
-        self.mirror.update(self._applied)
+        self._apply(self.knobs.read())
         self._clock = time.perf_counter()
         self.diverged = False
         self.telemetry = Telemetry()
@@ -216,6 +215,11 @@ class Trainer:
             self._play_from = self.t
             self.telemetry.events.append({"event": "play", "step": self.t, "d_accuracy": accuracy})
 
+    def _apply(self, snapshot: Snapshot) -> None:
+        """Let the players see these values of the knobs, on the host and on the device."""
+        self._applied, self.game.turned = snapshot, snapshot.values
+        self.mirror.update(snapshot)
+
     def _turn(self) -> tuple[Turn, ...]:
         """Apply what was turned since the last step: the only place where a knob changes."""
         due = self.schedule.due(self.t)
@@ -229,9 +233,8 @@ class Trainer:
             for name, value in new.values.items()
             if value != old.values[name]
         )
-        self._applied, self.game.turned = new, new.values
+        self._apply(new)
         if turns:
-            self.mirror.update(new)
             self.telemetry.turns.extend(turns)
         return turns
 
@@ -417,8 +420,7 @@ class Trainer:
         self.estimator.load_state({n: x.to(self.device) for n, x in snapshot["estimator"].items()})
         for name, state in snapshot["streams"].items():
             self.streams[name].set_state(state)
-        self._applied = self.knobs.put(snapshot["applied"], source="restored")
-        self.mirror.update(self._applied)
+        self._apply(self.knobs.put(snapshot["applied"], source="restored"))
         for name, value in snapshot["wanted"].items():
             if value != snapshot["applied"][name]:
                 self.knobs.set({name: value}, source=snapshot["sources"][name])
