@@ -120,8 +120,20 @@ def test_suite_exits_1_and_names_notebook_and_cell(call, write_notebook, tmp_pat
     answer = call("suite", tmp_path)
     assert answer.exit_code == 1
     assert "sick.ipynb: code cell 1 failed: ZeroDivisionError" in answer.output
-    assert "1 notebooks, failed: sick; see reports/index.html" in answer.output
-    assert (tmp_path / "reports" / "index.html").exists()
+    assert "1 notebook, failed: sick; see reports/index.html" in answer.output
+    assert "--fast" not in (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.notebook
+def test_a_fast_suite_says_so(call, write_notebook, tmp_path):
+    smoke = {"smoke": {"N": 1}}
+    write_notebook("a.ipynb", (CELL, "parameters"), ("print(N)", "claim"), textgan_lab=smoke)
+    answer = call("suite", tmp_path, "--fast")
+    assert answer.exit_code == 0, answer.output
+    said = "1 notebook with smoke parameters, none failed; see reports/index.html"
+    assert answer.output.splitlines()[-1] == said
+    index = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
+    assert "Run with --fast" in index and "<pre>1</pre>" in index
 
 
 def test_suite_of_an_empty_folder_exits_2(call, tmp_path):

@@ -1,4 +1,4 @@
-"""The README's tables are those of the catalogues, and what it links to is there."""
+"""README: its tables are the catalogues', its figures those measured, its links lead somewhere."""
 
 import re
 from pathlib import Path
@@ -23,6 +23,46 @@ def test_a_table_of_parts_is_their_catalogue(head, catalogue):
     rows = [f"| `{name}` | {catalogue.summary(name)} |" for name in catalogue]
     table = "\n".join([f"| {head} |", "|---|---|", *rows])
     assert table in README, f"README.md should hold:\n{table}"
+
+
+def rows(text, head):
+    """Return the cells of the rows of the Markdown table in ``text`` whose head starts so."""
+    table = text[text.index(f"| {head} |") :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_how_often_diagnoses_are_right_is_what_was_measured():
+    page = (CHECKOUT / "tests/benchmarks/results/detectors.md").read_text(encoding="utf-8")
+    introduction, left_out, on_text, *_ = page.split("\n## ")
+    runs, settings = re.search(r"(\d+) runs of (\d+) settings", introduction).groups()
+    others = re.search(r"\d+ runs of (\d+) settings", left_out)[1]
+    f1 = r"\*\*Macro-F1 ([\d.]+)\*\* \(with initial thresholds ([\d.]+)\)"
+    fitted, initial = re.search(f1, left_out).groups()
+    codes = [(code, int(ill.split("/")[1])) for code, ill, *_ in rows(left_out, "code")]
+    behind = [count for code, count in codes if code != "healthy"]
+    named = sum(code != "healthy" and not code.endswith("*") for code, _ in codes)
+    table = [
+        "| at the end of a run: is anything wrong? | precision | recall "
+        "| false alarms on healthy runs |",
+        "|---|---|---|---|",
+    ]
+    for rule, *shares in rows(left_out, "rule"):
+        if rule != "always healthy":
+            name = re.sub(r" \.(?=\d)", " 0.", rule)  # ".4" there, "0.4" here
+            name = name if rule == "diagnosis" else f"rule of thumb: {name}"
+            table.append(f"| {name} | {' | '.join(share.split(' ')[0] for share in shares)} |")
+    assert len(table) == 5
+    said = [
+        f"measured on {runs} runs of {settings} settings",
+        f"set on {int(settings) - int(others)} of the settings; these are the other {others} (",
+        f"macro-F1 {fitted} over {named} illnesses and health; on text, with thresholds set on "
+        f"points alone, {re.search(f1, on_text)[1]}.",
+        f"before this tightening (macro-F1 {initial} on the same {others}).",
+        f"for more than the runs: {min(behind)} to {max(behind)} for an illness.",
+    ]
+    flowing = " ".join(README.split())
+    assert [sentence for sentence in said if sentence not in flowing] == []
+    assert "\n".join(table) in README, "README.md should hold:\n" + "\n".join(table)
 
 
 def test_every_notebook_has_its_row():

@@ -136,6 +136,7 @@ def suite(
     """Run every notebook headless; write the pages and a table of them."""
     from . import batch
     from .batch.document import folder
+    from .batch.report import counted
 
     with _reported():
         outcomes = batch.suite(
@@ -143,7 +144,8 @@ def suite(
         )
         failed = [outcome.name for outcome in outcomes if outcome.error]
         said = f"failed: {', '.join(failed)}" if failed else "none failed"
-        typer.echo(f"{len(outcomes)} notebooks, {said}; see {_short(out / 'index.html')}")
+        number = counted(len(outcomes), "notebook") + (" with smoke parameters" if fast else "")
+        typer.echo(f"{number}, {said}; see {_short(out / 'index.html')}")
         if failed:
             raise typer.Exit(1)
 

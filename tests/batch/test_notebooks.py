@@ -75,6 +75,20 @@ def test_a_failure_names_its_cell(tmp_path, write_notebook, source, given, error
     assert json.loads((folder / "error.json").read_text())["cell"] == 3
 
 
+def test_a_kernel_in_its_last_message_is_not_interrupted(tmp_path, write_notebook, capfd):
+    slowly = """\
+import time
+handlers = get_ipython().kernel.shell_handlers
+answer = handlers["kernel_info_request"]  # the last message of a run
+async def after_the_reply(*message):
+    await answer(*message)
+    time.sleep(0.3)
+handlers["kernel_info_request"] = after_the_reply"""
+    path = write_notebook("lesson.ipynb", slowly)
+    run_notebook(path, root=tmp_path / "runs")
+    assert capfd.readouterr() == ("", "")  # the kernel writes its log to our terminal
+
+
 def test_a_suite_reports_all_and_stops_at_none(tmp_path, write_notebook):
     write_notebook("a_broken.ipynb", ("N = int(3)", "parameters"))
     write_notebook("b_sick.ipynb", "1 / 0")
@@ -95,6 +109,7 @@ def test_a_suite_reports_all_and_stops_at_none(tmp_path, write_notebook):
     assert "c_well: ok" in echo.getvalue()
     table = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "3 of 3 notebooks ran, 2 failed" in table
+    assert "Run with --fast" in table
     assert "N &lt; 1" in table
     assert "b_sick.ipynb: code cell 1 failed: ZeroDivisionError" in table
     assert '<a href="c_well.html">' in table

@@ -75,6 +75,15 @@ def _kernel(run_folder: Path) -> type:
         def _encrypted(self) -> str:
             return "auto" if zmq.has("curve") else "disabled"
 
+        async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
+            # jupyter_client interrupts before it asks: a kernel in its last message, which is
+            # where the end of a run finds it, then complains on the terminal, and one in a cell
+            # crashes aloud; so only ask, wait, and terminate one that does not go
+            if not now and self.has_kernel:
+                await self.request_shutdown(restart=restart)
+                await self.finish_shutdown(restart=restart)
+            await super().shutdown_kernel(now=True, restart=restart)  # what is left to clean up
+
     return ThisInterpreter
 
 
@@ -229,7 +238,8 @@ def suite(
             echo.write(f"{path.stem}: {state}\n")
             echo.flush()
         # after each notebook: a report that is watched grows, one that is killed is not lost
-        (out / "index.html").write_text(table(outcomes, len(paths)), encoding="utf-8")
+        page = table(outcomes, len(paths), fast=fast)
+        (out / "index.html").write_text(page, encoding="utf-8")
     return outcomes
 
 

@@ -19,12 +19,30 @@ class Outcome:
     page: str = ""
 
 
+# The lab template without what it fetches: require.js, MathJax and mermaid. The policy holds for
+# outputs too: the browser asks no other host, whatever HTML a cell has shown.
+_ALONE = """\
+{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js -%}
+<meta http-equiv="Content-Security-Policy" content="default-src 'self' data: blob: 'unsafe-inline'">
+{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+"""
+
+
 def export(notebook: Path, name: str, out: Path) -> str:
-    """Write an executed notebook as HTML; return the name of the page."""
+    """Write an executed notebook as one HTML file that needs no network; return its name.
+
+    Formulas stay TeX, and a widget shows its text: both take scripts from the web to draw.
+    """
     from nbconvert import HTMLExporter
 
+    executed = read(notebook)
+    executed.metadata.pop("widgets", None)  # their state; without it the next best output is taken
     resources = {"metadata": {"name": name}}
-    body, _ = HTMLExporter().from_notebook_node(read(notebook), resources=resources)
+    exporter = HTMLExporter(raw_template=_ALONE)
+    body, _ = exporter.from_notebook_node(executed, resources=resources)
     (out / f"{name}.html").write_text(body, encoding="utf-8")
     return f"{name}.html"
 
@@ -36,16 +54,17 @@ _PAGE = """<!doctype html>
 <title>textgan_lab: {summary}</title>
 <style>
 :root {{ color-scheme: light dark }}
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto }}
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: auto; padding: 2rem 1rem }}
 table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; vertical-align: top; padding: .4rem .8rem }}
 tr {{ border-bottom: 1px solid #8885 }}
 td.seconds {{ text-align: right; font-variant-numeric: tabular-nums }}
 pre {{ margin: 0; white-space: pre-wrap; font-size: 13px }}
 .failed {{ color: #c33; font-weight: 600 }}
+.smoke {{ font-weight: 600 }}
 </style>
 <h1>textgan_lab</h1>
-<p>{summary}</p>
+<p>{summary}</p>{note}
 <table>
 <thead><tr><th>Notebook<th>Status<th>Seconds<th>Claims</tr></thead>
 <tbody>
@@ -56,11 +75,30 @@ pre {{ margin: 0; white-space: pre-wrap; font-size: 13px }}
 """
 
 
-def table(outcomes: list[Outcome], expected: int) -> str:
-    """Return the page that lists every notebook with its status, seconds and claims."""
+_SMOKE = """
+<p class="smoke">Run with --fast: notebooks that have smoke parameters ran with those, to show that
+they run. Claims below are of these short runs; the notebooks' own claims are of full ones, which
+the suite makes without --fast.</p>"""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun.
+
+    >>> counted(1, "notebook"), counted(0, "notebook")
+    ('1 notebook', '0 notebooks')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def table(outcomes: list[Outcome], expected: int, *, fast: bool = False) -> str:
+    """Return the page that lists every notebook with its status, seconds and claims.
+
+    With ``fast`` it says that the claims are those of smoke parameters.
+    """
     failed = sum(bool(outcome.error) for outcome in outcomes)
-    summary = f"{len(outcomes)} of {expected} notebooks ran, {failed} failed"
-    return _PAGE.format(summary=summary, rows="\n".join(map(_row, outcomes)))
+    summary = f"{len(outcomes)} of {counted(expected, 'notebook')} ran, {failed} failed"
+    rows = "\n".join(map(_row, outcomes))
+    return _PAGE.format(summary=summary, note=_SMOKE if fast else "", rows=rows)
 
 
 def _row(outcome: Outcome) -> str:
