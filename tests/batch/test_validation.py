@@ -1,4 +1,4 @@
-"""Labels from outcomes, thresholds from healthy runs, and the figures that are stored."""
+"""Labels from the truth, thresholds from healthy runs, and the figures that are stored."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from textgan_lab import cli
 from textgan_lab.batch import archive, collection, validation
 from textgan_lab.batch.archive import Run
-from textgan_lab.batch.outcomes import Outcome, between, both, conditions
+from textgan_lab.batch.conditions import between, both, conditions, truth_of
 from textgan_lab.batch.settings import SEEDS, SETTINGS
 from textgan_lab.batch.validation import Alarm, Case, Tally
 from textgan_lab.diagnostics.detectors import DETECTORS, Detector, Reading, limit
@@ -54,6 +54,10 @@ def record(text=True, head_start=0, **late) -> Telemetry:
 TEXT, POINTS = {"entropy": 10.0}, {"shares": [0.25] * 4}
 
 
+def judged(telemetry, facts):
+    return conditions(truth_of(telemetry, facts))
+
+
 def test_between_has_two_thresholds_either_way():
     assert [between(v, 0.4, 0.75) for v in (0.4, 0.5, 0.75)] == [True, None, False]
     assert [between(v, 0.75, 0.4) for v in (0.75, 0.5, 0.4)] == [True, None, False]
@@ -63,37 +67,6 @@ def test_both_is_false_as_soon_as_one_is():
     assert both(True, True) is True
     assert both(None, False) is False
     assert both(True, None) is None
-
-
-def test_distance_is_kl_of_text_and_tv_of_points():
-    assert Outcome(record(), TEXT).distance[1:].tolist() == [2.0] * (LOOKS - 1)  # 12 nats less 10
-    points = record(text=False, modes=[0.5, 0.25, 0.0, 0.0, 0.25])
-    # |.5 - .25| + 0 + .25 + .25 + .25 = 1, half of it
-    assert Outcome(points, POINTS).distance.tolist() == [0.5] * LOOKS
-    assert Outcome(points, POINTS).bayes == 0.75
-
-
-def test_progress_is_the_share_of_the_distance_that_is_gone():
-    o = Outcome(record(**{"held_out_nll.sentence": lambda look: 12.0 if look < 6 else 11.0}), TEXT)
-    assert o.progress(0) == 0.5
-    assert o.progress(0.5) == 0
-
-
-def test_breadth_is_the_smaller_of_modes_and_entropy():
-    # two of four modes, evenly: (2 - 1) / (4 - 1); entropy 1 nat * 10 tokens / 10 nats = 1
-    assert Outcome(record(modes=[0.5, 0.5, 0, 0, 0]), TEXT).breadth == pytest.approx(1 / 3)
-    assert Outcome(record(g_entropy=0.2), TEXT).breadth == pytest.approx(0.2)
-    nowhere = record(text=False, modes=[0.05, 0, 0, 0, 0.95])
-    assert Outcome(nowhere, POINTS).breadth is None
-
-
-def test_turnover_is_the_temporal_js_of_the_last_half():
-    turning = record(modes=lambda look: np.eye(5)[look % 2])
-    assert Outcome(turning, TEXT).turnover == pytest.approx(math.log(2))
-    words = record(cells=lambda look: 1000 * np.eye(4, dtype=int)[look % 4])
-    # looks 6 to 11 show words 2 3 0 1 2 3: shares 1/6 1/6 1/3 1/3
-    expected = math.log(6) / 3 + 2 * math.log(3) / 3
-    assert Outcome(words, TEXT).turnover == pytest.approx(expected)
 
 
 ONE = {"modes": [1.0, 0, 0, 0, 0], "g_entropy": 0.1}
@@ -114,24 +87,24 @@ ILL = {
 @pytest.mark.parametrize("code", ILL)
 def test_each_condition_has_two_faces(code):
     sick, well = ILL[code]
-    found = conditions(record(**sick), TEXT)
+    found = judged(record(**sick), TEXT)
     assert found[code] is True and found["healthy"] is False
-    assert conditions(record(**{**sick, **well}), TEXT)[code] is False
+    assert judged(record(**{**sick, **well}), TEXT)[code] is False
 
 
 def test_nothing_wrong_is_healthy_and_a_doubt_is_neither():
-    assert conditions(record(), TEXT)["healthy"] is True
-    doubt = conditions(record(d_memory=0.5), TEXT)
+    assert judged(record(), TEXT)["healthy"] is True
+    doubt = judged(record(d_memory=0.5), TEXT)
     assert doubt["discriminator-overfits"] is None and doubt["healthy"] is None
     # nothing wrong, but 5 nats from the truth over 10 tokens, and no nearer than at first
-    far = conditions(record(**{"held_out_nll.sentence": lambda look: 15 + look / 100}), TEXT)
+    far = judged(record(**{"held_out_nll.sentence": lambda look: 15 + look / 100}), TEXT)
     assert True not in far.values() and far["healthy"] is None
 
 
 def test_a_gradient_of_zero_is_blocked_and_has_not_vanished():
-    found = conditions(record(g_grad_norm=0.0, d_accuracy=1.0), TEXT)
+    found = judged(record(g_grad_norm=0.0, d_accuracy=1.0), TEXT)
     assert found["vanishing-gradient"] is False and found["blocked-gradient"] is True
-    tiny = conditions(record(g_grad_norm=1e-9, d_accuracy=1.0), TEXT)
+    tiny = judged(record(g_grad_norm=1e-9, d_accuracy=1.0), TEXT)
     assert tiny["vanishing-gradient"] is True and tiny["blocked-gradient"] is False
 
 
@@ -139,48 +112,48 @@ def test_points_that_come_and_go_oscillate():
     def there(look):
         return [0.25] * 4 + [0.0] if look % 2 else [0.05] * 4 + [0.8]
 
-    found = conditions(record(text=False, modes=there), POINTS)
+    found = judged(record(text=False, modes=there), POINTS)
     assert found["oscillation"] is True and "blocked-gradient" not in found
-    assert conditions(record(text=False), POINTS)["oscillation"] is False
-    assert "oscillation" not in conditions(record(), TEXT)
+    assert judged(record(text=False), POINTS)["oscillation"] is False
+    assert "oscillation" not in judged(record(), TEXT)
 
 
 def test_what_turns_does_not_oscillate_as_well():
     def there(look):
         return np.eye(5)[look % 4] if look % 2 else [0, 0, 0, 0, 1.0]
 
-    found = conditions(record(text=False, modes=there), POINTS)
+    found = judged(record(text=False, modes=there), POINTS)
     assert found["oscillation"] is None
 
 
 def test_a_critic_has_no_accuracy_to_be_at_equilibrium_with():
     telemetry = record(bayes_accuracy=1.0)
-    assert conditions(telemetry, TEXT)["false-equilibrium"] is True
+    assert judged(telemetry, TEXT)["false-equilibrium"] is True
     telemetry.events[0]["spec"]["loss"] = "wasserstein"
-    told = conditions(telemetry, TEXT)
+    told = judged(telemetry, TEXT)
     assert not {"false-equilibrium", "discriminator-overpowers"} & set(told)
 
 
 def test_of_points_a_small_gap_to_a_bound_says_nothing():
     # TV .5: the best D is right at .75 at least; D's .55 is below that by less than .25
-    found = conditions(record(text=False, modes=[0.5, 0.25, 0, 0, 0.25]), POINTS)
+    found = judged(record(text=False, modes=[0.5, 0.25, 0, 0, 0.25]), POINTS)
     assert found["false-equilibrium"] is None
     # TV .75, .875 at least
-    found = conditions(record(text=False, modes=[0.25, 0, 0, 0, 0.75]), POINTS)
+    found = judged(record(text=False, modes=[0.25, 0, 0, 0, 0.75]), POINTS)
     assert found["false-equilibrium"] is True
 
 
 def test_numbers_that_were_lost_are_a_divergence():
     telemetry = record()
     telemetry.events.append({"event": "divergence", "step": 7, "values": {}})
-    assert conditions(telemetry, TEXT)["divergence"] is True
+    assert judged(telemetry, TEXT)["divergence"] is True
 
 
-def test_three_looks_are_no_outcome():
+def test_three_looks_are_not_judged():
     telemetry = record()
     telemetry.truncate(3 * STRIDE)
-    with pytest.raises(ValueError, match="3 measurements of play: expected 4 or more"):
-        Outcome(telemetry, TEXT)
+    with pytest.raises(ValueError, match="3 measurements of play, of which 4 would be late"):
+        truth_of(telemetry, TEXT)
 
 
 # ---- archives -----------------------------------------------------------------------------------
@@ -205,7 +178,7 @@ def test_an_archive_gives_back_what_diagnoses_read(tmp_path):
                 new[n] == pytest.approx(v, rel=2**-12, abs=1e-37) for n, v in old.items()
                 if n != "phase"
             )  # fmt: skip
-        assert conditions(now.telemetry, now.facts) == conditions(then.telemetry, then.facts)
+        assert judged(now.telemetry, now.facts) == judged(then.telemetry, then.facts)
 
 
 def test_the_same_runs_make_the_same_bytes(tmp_path):

@@ -1,7 +1,8 @@
 """A text GAN from scratch beside the exact truth: how far it comes, over seeds.
 
-Dense REINFORCE with an entropy bonus on the caption grammar, no warm-up, the learning rate of G
-decaying as a schedule of turns. Writes results/from_scratch.md; about three minutes on one core.
+The scenario ``from-scratch``: dense REINFORCE with an entropy bonus on the caption grammar, no
+warm-up, the learning rate of G decaying as a schedule of turns. Writes results/from_scratch.md;
+about three minutes on one core.
 """
 
 import platform
@@ -13,36 +14,29 @@ from pathlib import Path
 import torch
 
 import textgan_lab as tl
+from textgan_lab.diagnostics.truth import Truth
 
-SEEDS, STEPS, LAST = range(5), 2400, 5
-SCHEDULE = tl.Schedule.following("g_lr", lambda t: 5e-3 * (1200 / t) ** 2, range(1200, STEPS, 10))
+SEEDS, LAST = range(5), 5
 
 
 def run(seed: int, data) -> dict[str, float]:
     """Train one seed; return the mean of the last measurements."""
-    spec = tl.Spec(
-        data="captions",
-        discriminator="lstm",
-        estimator="dense_reinforce",
-        remedies={"entropy": {"weight": 0.02}},
-        knobs={"g_lr": 5e-3, "d_lr": 5e-3},
-        probe_every=50,
-        seed=seed,
-    )
-    trainer, start = tl.Trainer(spec, SCHEDULE, data=data), time.process_time()
-    for _ in trainer.steps(STEPS):
+    scenario = tl.SCENARIOS.make("from-scratch", {"seed": seed})
+    trainer, start = scenario.trainer(data=data), time.process_time()
+    for _ in trainer.steps(scenario.steps):
         pass
     seconds = time.process_time() - start
-    measured = [row for row in trainer.telemetry.rows if "js" in row]
+    truth = Truth(trainer.telemetry, looks=lambda n: LAST)
     names = ("js", "held_out_nll.sentence", "possible", "modes", "bayes_accuracy", "d_accuracy")
-    ends = {n: statistics.mean(row[n] for row in measured[-LAST:]) for n in names}
-    return {"seed": seed, "first js": measured[0]["js"], **ends, "CPU s": seconds}
+    ends = {name: truth.late(name) for name in names}
+    return {"seed": seed, "first js": truth.start["js"], **ends, "CPU s": seconds}
 
 
 def main() -> None:
     """Run all seeds and write the table."""
     torch.set_num_threads(1)
     data = tl.load_corpus("captions")
+    steps = tl.SCENARIOS.make("from-scratch").steps
     rows = [run(seed, data) for seed in SEEDS]
     names = list(rows[0])
     summary = [
@@ -54,7 +48,7 @@ def main() -> None:
         "# From scratch on the caption grammar",
         "",
         f"`python tests/benchmarks/from_scratch.py`, {date.today()}, torch {torch.__version__}, "
-        f"{platform.machine()}, one thread. {STEPS:,} updates a seed; each figure is the mean of "
+        f"{platform.machine()}, one thread. {steps:,} updates a seed; each figure is the mean of "
         f"the last {LAST} measurements (256 samples each). The ceiling of JS is ln 2 = 0.693, "
         f"the entropy of the language {data.entropy:.2f} nats a sentence, its modes 8.",
         "",

@@ -1,5 +1,7 @@
 """Outcomes: which rule decides, at which number, and from which part of the run."""
 
+import math
+
 import pytest
 
 from textgan_lab.diagnostics.outcomes import outcome
@@ -73,7 +75,25 @@ def test_the_last_third_of_play_is_judged():
     assert outcome(telemetry).d_accuracy == 0.7
 
 
-@pytest.mark.parametrize("telemetry", [Telemetry(), run([0.1, 0.1])])
-def test_a_run_without_truth_cannot_be_judged(telemetry):
-    with pytest.raises(ValueError, match="expected 3 or more, of a text whose law"):
+@pytest.mark.parametrize("missing", ["js", "mode."])
+def test_a_run_without_truth_cannot_be_judged(missing):
+    telemetry = run([0.1] * 3)
+    for row in telemetry.rows:
+        for name in [name for name in row if name.startswith(missing)]:
+            del row[name]
+    with pytest.raises(ValueError, match="expected exact JS and shares of modes, of a text whose"):
         outcome(telemetry)
+
+
+@pytest.mark.parametrize("telemetry", [Telemetry(), run([0.1, 0.1])])
+def test_two_measurements_are_too_few(telemetry):
+    with pytest.raises(ValueError, match="measurements of play, of which 0 would be late"):
+        outcome(telemetry)
+
+
+def test_g_alone_has_no_accuracy():
+    telemetry = run([0.1] * 3)
+    for row in telemetry.rows:
+        del row["d_accuracy"]
+    found = outcome(telemetry)
+    assert found.name == "healthy" and math.isnan(found.d_accuracy)

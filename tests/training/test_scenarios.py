@@ -1,6 +1,6 @@
 """Every scenario ends as it says, and its cure does not: judged by exact truth, over seeds.
 
-What is quick runs on seed 0; ``slow`` runs the whole catalogue on three seeds.
+What is quick runs on seed 0; ``slow`` runs the whole catalogue on five seeds.
 """
 
 import math
@@ -9,70 +9,28 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
 
+from textgan_lab.diagnostics.truth import Truth
 from textgan_lab.knobs import Schedule
 from textgan_lab.training import SCENARIOS, Scenario
 
 torch.set_num_threads(1)
 
+SEEDS = range(20, 25)  # the recipes were set on other seeds
 LATE = 4  # measurements at the end that count as the outcome
 
 
-class Outcome:
-    """A finished run, read by what is known exactly."""
-
-    def __init__(self, telemetry):
-        self.play = [row for row in telemetry.rows if row["phase"] == "adversarial"]
-        self.measured = [row for row in self.play if "d_accuracy_held_out" in row]
-        self.window = self.measured[1]["step"] - self.measured[0]["step"]
-
-    def late(self, name: str) -> float:
-        return float(np.mean([row[name] for row in self.measured[-LATE:]]))
-
-    def median(self, name: str) -> float:
-        """The median over the last quarter of play."""
-        quarter = self.play[-len(self.play) // 4 :]
-        return float(np.median([row[name] for row in quarter if name in row]))
-
-    def gain(self) -> float:
-        """By how much the held-out NLL fell since play began, nats a sentence."""
-        nll = [row["held_out_nll.sentence"] for row in self.measured]
-        return nll[0] - float(np.mean(nll[-LATE:]))
-
-    def shares(self) -> np.ndarray:
-        """The modes' shares among fakes over the last half of play, [looks, modes]."""
-        half = self.measured[len(self.measured) // 2 :]
-        names = [name for name in half[0] if name.startswith("mode.") and name != "mode.none"]
-        return np.array([[row[name] for name in names] for row in half])
-
-    def evenness(self) -> float:
-        """Mean mode entropy at one look, over that of evenly many in each mode."""
-        return float(np.mean([entropy(h) for h in self.shares()])) / math.log(
-            self.shares().shape[1]
-        )
-
-    def rotation(self) -> float:
-        """Temporal JS of the modes' shares, nats."""
-        h = self.shares()
-        h = h[h.sum(1) > 0]
-        return entropy(h.mean(0)) - float(np.mean([entropy(row) for row in h]))
-
-    def correlation(self, loss: str) -> float:
-        """Spearman's rho of a loss (mean between looks) with the held-out NLL."""
-        means = [
-            np.mean([r[loss] for r in self.play if -self.window < r["step"] - m["step"] <= 0])
-            for m in self.measured
-        ]
-        return spearmanr(means, [m["held_out_nll.sentence"] for m in self.measured]).statistic
+def evenness(o: Truth) -> float:
+    """Mean mode entropy at one look of the last half, over that of evenly many in each mode."""
+    return float(o.entropies[o.half :].mean()) / math.log(o.shares.shape[1] - 1)
 
 
-def entropy(h: np.ndarray) -> float:
-    h = h / h.sum() if h.sum() else h
-    return float(-(h[h > 0] * np.log(h[h > 0])).sum())
+def astray(o: Truth) -> np.ndarray:
+    """The share of no mode over the last half, look by look."""
+    return o.shares[o.half :, -1]
 
 
-def sound(o: Outcome) -> dict[str, bool]:
+def sound(o: Truth) -> dict[str, bool]:
     return {
         "JS < .5": o.late("js") < 0.5,
         "all scenes": o.late("modes") > 7,
@@ -84,12 +42,12 @@ def sound(o: Outcome) -> dict[str, bool]:
 ILL = {
     "vanishing-gradient": lambda o: {
         "gradient < 1e-3": o.median("g_grad_norm") < 1e-3,
-        "nothing learned": abs(o.gain()) < 0.5,
+        "nothing learned": abs(o.gain) < 0.5,
         "much to learn": o.late("js") > 0.69,
     },
     "argmax-wall": lambda o: {
         "gradient 0": max(row["g_grad_norm"] for row in o.play) == 0,
-        "nothing learned": o.gain() == 0,
+        "nothing learned": o.gain == 0,
     },
     "static-collapse": lambda o: {
         "unique < .1": o.late("unique_ratio") < 0.1,
@@ -98,8 +56,8 @@ ILL = {
     },
     "rotating-collapse": lambda o: {
         "JS at its ceiling": o.late("js") > 0.68,
-        "few scenes at a time": o.evenness() < 0.5,
-        "others later": o.rotation() > 0.4,
+        "few scenes at a time": evenness(o) < 0.5,
+        "others later": o.turnover > 0.4,
     },
     "false-equilibrium": lambda o: {
         "D no better than a guess": o.median("d_accuracy") < 0.7,
@@ -108,18 +66,17 @@ ILL = {
     },
     "overpowering-discriminator": lambda o: {
         "D right": o.median("d_accuracy") > 0.98,
-        "worse than at first": o.gain() < -2,
+        "worse than at first": o.gain < -2,
         "Bayes accuracy 1": o.late("bayes_accuracy") > 0.99,
     },
     "ring-collapse": lambda o: {
         "few modes": o.late("modes") < 2.5,
-        "uneven": o.evenness() < 0.4,
-        "still": o.rotation() < 0.3,
+        "uneven": evenness(o) < 0.4,
+        "still": o.turnover < 0.3,
     },
     "oscillation": lambda o: {
-        "off the mode": np.mean([r["mode.none"] for r in o.measured[len(o.measured) // 2 :]]) > 0.4,
-        "coming and going": np.std([r["mode.none"] for r in o.measured[len(o.measured) // 2 :]])
-        > 0.1,
+        "off the mode": astray(o).mean() > 0.4,
+        "coming and going": astray(o).std() > 0.1,
     },
     "divergence": lambda o: {"loss ran away": abs(o.median("d_loss")) > 1e6},
     "memorising-discriminator": lambda o: {
@@ -127,20 +84,20 @@ ILL = {
         "right on what it saw": o.median("d_accuracy") - o.late("d_accuracy_held_out") > 0.05,
     },
     "misleading-loss": lambda o: {
-        "G improves": o.gain() > 5,
+        "G improves": o.gain > 5,
         "its loss rises": o.correlation("g_loss") < -0.6,
     },
 }
 WELL = {
     "vanishing-gradient": lambda o: {
         "gradient > .01": o.median("g_grad_norm") > 0.01,
-        "something learned": o.gain() > 1,
+        "something learned": o.gain > 1,
     },
-    "argmax-wall": lambda o: {"gradient": o.median("g_grad_norm") > 0.01, "learns": o.gain() > 6},
+    "argmax-wall": lambda o: {"gradient": o.median("g_grad_norm") > 0.01, "learns": o.gain > 6},
     "static-collapse": lambda o: {
         "unique > .9": o.late("unique_ratio") > 0.9,
         "scenes": o.late("modes") > 7,
-        "learns": o.gain() > 5,
+        "learns": o.gain > 5,
     },
     "rotating-collapse": sound,
     "false-equilibrium": lambda o: {
@@ -149,20 +106,20 @@ WELL = {
     },
     "overpowering-discriminator": lambda o: {
         "D unsure": o.median("d_accuracy") < 0.95,
-        "G not worse": o.gain() > 0,
+        "G not worse": o.gain > 0,
     },
-    "ring-collapse": lambda o: {"modes": o.late("modes") >= 4, "even": o.evenness() > 0.6},
+    "ring-collapse": lambda o: {"modes": o.late("modes") >= 4, "even": evenness(o) > 0.6},
     "oscillation": lambda o: {
-        "on the mode": np.mean([r["mode.none"] for r in o.measured[len(o.measured) // 2 :]]) < 0.2,
-        "at rest": np.std([r["mode.none"] for r in o.measured[len(o.measured) // 2 :]]) < 0.08,
+        "on the mode": astray(o).mean() < 0.2,
+        "at rest": astray(o).std() < 0.08,
     },
     "divergence": lambda o: {
         "loss bounded": abs(o.median("d_loss")) < 10,
-        "learns": o.gain() > 6,
+        "learns": o.gain > 6,
     },
     "memorising-discriminator": lambda o: {"knows nobody": abs(o.late("d_memory")) < 0.5},
     "misleading-loss": lambda o: {
-        "G improves": o.gain() > 5,
+        "G improves": o.gain > 5,
         "critic's loss follows": o.correlation("d_loss") < -0.2,
     },
     "healthy": sound,
@@ -171,12 +128,12 @@ WELL = {
 
 
 @cache
-def outcome(name: str, seed: int, cured: bool) -> Outcome:
+def outcome(name: str, seed: int, cured: bool) -> Truth:
     scenario = SCENARIOS.make(name, {"seed": seed, "device": "cpu"})
     trainer = scenario.trainer(cured=cured)
     for _ in trainer.steps(scenario.steps):
         pass
-    return Outcome(trainer.telemetry)
+    return Truth(trainer.telemetry, looks=lambda n: LATE, steps=lambda n: math.ceil(n / 4))
 
 
 def broken(name: str, seed: int, cured: bool) -> list[str]:
@@ -196,7 +153,7 @@ def test_points_keep_their_promise(name, cured):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("name", "cured"), [*TWINS, *HEALTHY])
 def test_every_scenario_keeps_its_promise(name, cured, seed):
     assert not broken(name, seed, cured)

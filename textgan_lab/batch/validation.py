@@ -1,6 +1,6 @@
 """Validation: how often diagnoses are right, on settings that no threshold was set on.
 
-The runs of the `collection` are labelled by what became of each (`outcomes`), their records are
+The runs of the `collection` are labelled by what became of each (`conditions`), their records are
 diagnosed, and the two are compared. Thresholds may only be tightened, by healthy runs of the
 calibrating settings: a share ``ALPHA`` of such runs at most may raise any false alarm (a conformal
 quantile for each detector, Bonferroni over detectors); where the runs are too few for that
@@ -24,7 +24,7 @@ from ..diagnostics.detectors import DETECTORS, Detector, Reading, readings
 from ..diagnostics.signals import NotApplicable
 from .archive import Run
 from .collection import FAMILIES, SHIPPED, runs
-from .outcomes import CONDITIONS, Verdict, conditions
+from .conditions import CONDITIONS, Verdict, conditions, truth_of
 from .records import CHECKOUT
 from .settings import SEEDS, SETTINGS
 
@@ -63,13 +63,11 @@ class Case:
 
 def case(run: Run) -> Case:
     """Return what is known of a run."""
-    rows = [row for row in run.telemetry.rows if row["phase"] == "adversarial"]
-    late = rows[-(len(rows) // 3) :]
+    truth = truth_of(run.telemetry, run.facts)
     issues = [DETECTORS[code]() for code in DETECTORS if code in CONDITIONS]
     return Case(
-        run.setting, run.seed, conditions(run.telemetry, run.facts),
-        readings(run.telemetry, issues), (rows[0]["step"], rows[-1]["step"] + 1),
-        *(float(np.median([row[name] for row in late])) for name in ("d_accuracy", "d_loss")),
+        run.setting, run.seed, conditions(truth), readings(run.telemetry, issues), truth.steps,
+        truth.median("d_accuracy"), truth.median("d_loss"),
     )  # fmt: skip
 
 
@@ -270,7 +268,7 @@ def report(folder: str | Path = SHIPPED) -> str:
         "",
         f"`textgan-lab detectors validate`: {len(cases)} runs of {len(settings)} settings, "
         f"{len(SEEDS)} seeds each, in the families {', '.join(FAMILIES)}. A run's conditions are "
-        "its outcome by exact truth (`batch/outcomes.py`), never its setting; runs that are "
+        "its outcome by exact truth (`batch/conditions.py`), never its setting; runs that are "
         "neither ill nor clearly not do not count. Thresholds were tightened on healthy runs of "
         f"calibrating settings alone (at most {ALPHA:.0%} false alarms a run, over all detectors). "
         "In brackets: exact binomial 95 % intervals over runs; the runs of one setting are no "
