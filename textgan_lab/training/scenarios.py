@@ -289,7 +289,7 @@ def ring_collapse(*, seed: int = 0, device: str = "auto") -> Scenario:
         what="D is two hundred times faster than G: around G's first mode it builds a cliff.",
         look_at="One mode of eight, and a D that is right 15 times in 16: all it can be.",
         spec=spec,
-        steps=1200,
+        steps=1600,
         cure=_with(spec, {"g_lr": 1e-3, "d_lr": 1e-3}),
         cure_text="Equal step sizes: G spreads while D is still smooth.",
     )
