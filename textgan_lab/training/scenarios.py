@@ -239,7 +239,7 @@ def false_equilibrium(*, seed: int = 0, device: str = "auto") -> Scenario:
         look_at="D's accuracy beside the Bayes accuracy: half or less, where 1 can be reached.",
         spec=spec,
         steps=500,
-        cure=_with(spec, {"g_lr": 3e-4, "d_lr": 1e-2}),
+        cure=_with(spec, {"g_lr": 1e-4, "d_lr": 1e-2}),
         cure_text="A faster D against a slower G stays close to the best discriminator there is.",
     )
 
