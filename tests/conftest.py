@@ -34,3 +34,12 @@ def write_notebook(tmp_path):
         return path
 
     return write
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Show how often what is left to chance held: a count is a result, not only a pass."""
+    reports = [r for outcome in ("passed", "failed") for r in terminalreporter.getreports(outcome)]
+    tables = [text for r in reports for key, text in r.user_properties if key == "seeds"]
+    if tables:
+        terminalreporter.section("how many seeds agree")
+        terminalreporter.write_line("\n".join(tables))

@@ -33,5 +33,5 @@ def test_the_claims_hold_for_other_seeds(name, tmp_path, record_property):
     runs = [run_notebook(find(name), {"SEED": seed}, root=tmp_path).claims for seed in SEEDS]
     counted = agreement(stored, runs)
     table = "\n".join(f"{count}/{len(SEEDS)}  {line}" for line, count in counted)
-    record_property("seeds", f"{name}\n{table}")  # shown at the end, see conftest.py
+    record_property("seeds", f"{name}\n{table}")  # shown at the end, see tests/conftest.py
     assert all(count == len(SEEDS) for _, count in counted), table
