@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from dialogues import TinyDialogue
 from languages import EOS, PAD, TinyLanguage, TwoClouds, seeded
 
 from textgan_lab.models import DISCRIMINATORS, Dropout
@@ -10,10 +11,29 @@ from textgan_lab.models import DISCRIMINATORS, Dropout
 torch.set_num_threads(1)
 TEXT = [name for name, part in DISCRIMINATORS.items() if part.kind == "text"]
 PER_TOKEN = [name for name in TEXT if DISCRIMINATORS[name].per_token]
+PAIRED = [name for name in TEXT if getattr(DISCRIMINATORS[name], "paired", False)]
 LANGUAGES = {
     "short": TinyLanguage(eos=True),  # shorter than the widest filter of the text CNN
     "long": TinyLanguage(words=2, length=9, pool=5),
 }
+DIALOGUES = {  # for those that read prompt and reply apart; both parts shorter than a filter
+    "short": TinyDialogue(eos=True),
+    "long": TinyDialogue(words=2, reply=7, pool=5),
+}
+
+
+class Frames(TwoClouds):
+    """Points with a ``shape`` too, for the players that need one."""
+
+    name, dim, shape = "frames", 12, (4, 3)
+
+    def __init__(self):
+        super().__init__()
+        self.train = self.train.repeat(1, 6)
+
+
+def language(name, size):
+    return (DIALOGUES if name in PAIRED else LANGUAGES)[size]
 
 
 def build(name, data, seed=0):
@@ -34,13 +54,13 @@ def batch(data, n=40):
 def test_every_discriminator_says_what_it_reads():
     for part in DISCRIMINATORS.values():
         assert part.kind in ("text", "points") and isinstance(part.per_token, bool)
-    assert TEXT and PER_TOKEN
+    assert {"pair_cnn", "pair_lstm"} <= {*PAIRED} <= {*TEXT} and PER_TOKEN
 
 
 @pytest.mark.parametrize("name", TEXT)
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_ids_and_one_hot_points_get_the_same_logits(name, language):
-    data = LANGUAGES[language]
+@pytest.mark.parametrize("size", LANGUAGES)
+def test_ids_and_one_hot_points_get_the_same_logits(name, size):
+    data = language(name, size)
     d, ids = build(name, data), batch(data)
     from_ids, from_points = d(ids), d(F.one_hot(ids, data.vocab_size).float())
     assert from_ids.shape == ((40, data.length) if d.per_token else (40,))
@@ -50,7 +70,7 @@ def test_ids_and_one_hot_points_get_the_same_logits(name, language):
 
 @pytest.mark.parametrize("name", TEXT)
 def test_every_weight_has_a_gradient_from_either_input(name):
-    data = LANGUAGES["long"]
+    data = language(name, "long")
     d, ids = build(name, data), batch(data)
     for x in (ids, F.one_hot(ids, data.vocab_size).float()):
         grads = torch.autograd.grad(d(x).square().sum(), list(d.parameters()))
@@ -59,7 +79,7 @@ def test_every_weight_has_a_gradient_from_either_input(name):
 
 @pytest.mark.parametrize("name", TEXT)
 def test_what_stands_in_the_padding_coordinate_is_not_read(name):
-    data = LANGUAGES["long"]
+    data = language(name, "long")
     d = build(name, data)
     x = F.one_hot(batch(data), data.vocab_size).float()
     shifted = x.clone()
@@ -71,7 +91,7 @@ def test_what_stands_in_the_padding_coordinate_is_not_read(name):
 
 @pytest.mark.parametrize("name", PER_TOKEN)
 def test_a_logit_has_read_its_prefix_and_no_more(name):
-    data = LANGUAGES["long"]
+    data = language(name, "long")
     d, ids = build(name, data), batch(data)
     before = d(ids)
     for t in range(data.length):
@@ -84,7 +104,7 @@ def test_a_logit_has_read_its_prefix_and_no_more(name):
 
 @pytest.mark.parametrize("name", PER_TOKEN)
 def test_padding_changes_no_counted_logit(name):
-    data = LANGUAGES["long"]
+    data = language(name, "long")
     d, ids = build(name, data), batch(data)
     longer = torch.cat([ids, torch.full((40, 4), PAD)], 1)
     torch.testing.assert_close(d(longer)[:, : data.length], d(ids), rtol=0, atol=0)
@@ -92,7 +112,7 @@ def test_padding_changes_no_counted_logit(name):
 
 @pytest.mark.parametrize("name", TEXT)
 def test_sentences_of_a_batch_do_not_see_each_other(name):
-    data = LANGUAGES["long"]
+    data = language(name, "long")
     d, ids = build(name, data), batch(data)
     torch.testing.assert_close(d(ids)[:5], d(ids[:5]), rtol=0, atol=1e-5)
 
@@ -100,7 +120,7 @@ def test_sentences_of_a_batch_do_not_see_each_other(name):
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 def test_judging_draws_no_random_numbers_and_says_the_same_twice(name):
     text = name in TEXT
-    data = LANGUAGES["short"] if text else TwoClouds()
+    data = language(name, "short") if text else Frames()
     d = build(name, data)
     x = batch(data) if text else data.train[:40]
     stream = seeded(3)
@@ -115,7 +135,7 @@ def test_judging_draws_no_random_numbers_and_says_the_same_twice(name):
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 def test_dropout_reaches_the_logits_when_it_is_on(name):
     text = name in TEXT
-    data = LANGUAGES["long"] if text else TwoClouds()
+    data = language(name, "long") if text else Frames()
     d = build(name, data)
     x = batch(data) if text else data.train[:40]
     quiet = d(x)
@@ -128,8 +148,39 @@ def test_dropout_reaches_the_logits_when_it_is_on(name):
 
 @pytest.mark.parametrize("name", [n for n in DISCRIMINATORS if n not in TEXT])
 def test_points_get_one_logit_each(name):
-    data = TwoClouds()
+    data = Frames()
     d = build(name, data)
     logits = d(data.train[:40])
     assert logits.shape == (40,) and logits.std() > 1e-4
     torch.testing.assert_close(logits[:5], d(data.train[:5]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_one_that_reads_pairs_refuses_data_without_prompts(name):
+    with pytest.raises(ValueError, match=f"'{name}' reads a prompt.*'tiny-3-3-eos' has no prompts"):
+        build(name, LANGUAGES["short"])
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_the_prompt_changes_what_a_difference_in_the_reply_is_worth(name):
+    """No sum of an opinion on the prompt and one on the reply could say whether they match."""
+    data = DIALOGUES["long"]
+    d = build(name, data)
+    rows = data.playable[:2, [0, 37]]  # two prompts, the same two replies
+    logits = d(rows.flatten(0, 1))
+    logits = (logits[:, -1] if d.per_token else logits).view(2, 2)
+    worth = logits[:, 0] - logits[:, 1]
+    assert (worth[0] - worth[1]).abs() > 1e-5
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_any_discriminator_of_text_can_be_differentiated_twice(name):
+    """As a gradient penalty does: every weight that the slope depends on gets a gradient."""
+    data = language(name, "long")
+    d, ids = build(name, data), batch(data)
+    x = F.one_hot(ids, data.vocab_size).float().requires_grad_()
+    slope = torch.autograd.grad(d(x).sum(), x, create_graph=True)[0]
+    penalty = (torch.linalg.vector_norm(slope.flatten(1), dim=1) - 1).square().mean()
+    grads = torch.autograd.grad(penalty, list(d.parameters()), materialize_grads=True)
+    assert all(g.isfinite().all() for g in grads)
+    assert sum(g.abs().sum() for g in grads) > 0

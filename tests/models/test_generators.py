@@ -2,13 +2,27 @@
 
 import pytest
 import torch
+from dialogues import TinyDialogue
 from languages import BOS, EOS, PAD, UNK, TinyLanguage, TwoClouds, chi_square, seeded
 
 from textgan_lab.models import GENERATORS
 
 torch.set_num_threads(1)
 TEXT = [name for name, part in GENERATORS.items() if part.kind == "text"]
+PAIRED = [name for name in TEXT if getattr(GENERATORS[name], "paired", False)]
+WRITERS = [name for name in TEXT if GENERATORS[name].likelihood and name not in PAIRED]
 POINTS = [name for name, part in GENERATORS.items() if part.kind == "points"]
+DIALOGUE = TinyDialogue().prompts.repeat(10, 1)
+
+
+class Frames(TwoClouds):
+    """Points with a ``shape`` too, for the players that need one."""
+
+    name, dim, shape = "frames", 12, (4, 3)
+
+    def __init__(self):
+        super().__init__()
+        self.train = self.train.repeat(1, 6)
 
 
 def build(name, data, seed=0, scale=2.0):
@@ -24,6 +38,7 @@ def build(name, data, seed=0, scale=2.0):
 
 def test_every_generator_says_what_it_plays():
     assert sorted([*TEXT, *POINTS]) == sorted(GENERATORS) and TEXT and POINTS
+    assert {"lstm", "transformer", "relational"} <= {*WRITERS} and "attention" in PAIRED
 
 
 @pytest.fixture(params=[False, True], ids=["cut", "eos"])
@@ -31,7 +46,7 @@ def language(request):
     return TinyLanguage(eos=request.param)
 
 
-@pytest.fixture(params=TEXT)
+@pytest.fixture(params=WRITERS)
 def generator(request, language):
     return build(request.param, language)
 
@@ -89,13 +104,22 @@ def test_nothing_follows_eos_and_nothing_outside_the_support_occurs(generator, l
 
 def test_a_word_outside_the_support_has_probability_zero(language):
     language.support[5] = False
-    for name in TEXT:
+    for name in WRITERS:
         generator = build(name, language)
         said = (language.playable == 5).any(1)
         q = generator.double().log_prob(language.playable).exp()
         assert torch.equal(q[said], torch.zeros_like(q[said]))
         assert q.sum().item() == pytest.approx(1, abs=1e-12)
         assert not (generator.sample(2000, seeded(1)) == 5).any()
+
+
+def test_all_positions_at_once_are_as_step_by_step(generator, language):
+    """In a batch of everything it can write, ends and padding included."""
+    generator.double()
+    at_once = generator.logits(language.playable)
+    generator.one_pass = False
+    stepwise = generator.logits(language.playable)
+    torch.testing.assert_close(at_once, stepwise, rtol=0, atol=1e-12)
 
 
 def test_logits_read_only_what_came_before(generator):
@@ -144,7 +168,7 @@ def test_straight_through_hands_on_exactly_the_token(generator, language):
 def test_the_straight_through_gradient_is_that_of_the_soft_point(language):
     """At the last position, where nothing is fed back: same noise, same gradient on the head."""
     short = TinyLanguage(length=1, eos=bool(language.support[EOS]))
-    for name in TEXT:
+    for name in WRITERS:
         generator = build(name, short)
         weights = torch.randn(30, 1, short.vocab_size, generator=seeded(11))
         grads = []
@@ -172,18 +196,20 @@ def test_the_first_relaxed_token_follows_the_softmax(generator, language):
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_draw_depends_on_its_stream_alone(name):
-    data = TinyLanguage() if name in TEXT else TwoClouds()
+    data = TinyLanguage() if name in TEXT else Frames()
+    data, given = (TinyDialogue(), DIALOGUE) if name in PAIRED else (data, None)
     generator, before = build(name, data), torch.get_rng_state()
-    a, b, c = (generator.sample(40, seeded(s)) for s in (1, 1, 2))
+    a, b, c = (generator.sample(40, seeded(s), given=given) for s in (1, 1, 2))
     assert torch.equal(a, b) and not torch.equal(a, c)
     assert not a.requires_grad and torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("name", POINTS)
 def test_points_are_differentiable_in_the_weights(name):
-    generator = build(name, TwoClouds(), scale=1.0)
+    data = Frames()
+    generator = build(name, data, scale=1.0)
     rollout = generator.play(32, seeded(1))
-    assert rollout.x.shape == (32, 2) and rollout.ids is None
+    assert rollout.x.shape == (32, data.dim) and rollout.ids is None
     grads = torch.autograd.grad(rollout.x.sum(), list(generator.parameters()))
     assert all(g.abs().sum() > 0 for g in grads)
     assert torch.equal(rollout.x.detach(), generator.sample(32, seeded(1)))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from languages import chi_square, seeded
 
-from textgan_lab.models.sampling import IMPOSSIBLE, Rollout, draw, gumbel
+from textgan_lab.models.sampling import IMPOSSIBLE, NextToken, Rollout, draw, gumbel
 
 torch.set_num_threads(1)
 N = 20_000
@@ -57,6 +57,65 @@ def test_the_level_inside_a_block_has_a_uniform_of_its_own():
     assert torch.equal(counts, torch.bincount((u[1] * 64).long(), minlength=64))
 
 
+@pytest.mark.parametrize("vocab", [7, 200, 320])
+def test_several_draws_of_a_row_follow_its_softmax_and_are_independent(vocab):
+    logits = torch.full((2, vocab), IMPOSSIBLE)  # two rows of four tokens, of different blocks
+    places = torch.tensor([0, 1, vocab // 2, vocab - 1])
+    logits[:, places] = torch.tensor([[0.0, 1.0, 2.0, -1.0], [1.0, -1.0, 0.0, 0.5]])
+    ids = draw(logits, torch.rand(N, 3, 2, 2, generator=seeded(vocab)))
+    assert ids.shape == (N, 3, 2)
+    token = torch.searchsorted(places, ids.contiguous())
+    for row in (0, 1):
+        p = logits[row, places].double().softmax(0)
+        for a, b in ((0, 1), (1, 2)):
+            joint = torch.bincount(4 * token[:, a, row] + token[:, b, row], minlength=16)
+            assert chi_square(joint, N * torch.outer(p, p).flatten()) > 1e-4
+
+
+def law(vocab, temperature=1.0, size=5, scale=1.0):
+    """A linear head of double precision that never says the first two and every seventh token."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(vocab)
+        head = torch.nn.Linear(size, vocab).double().requires_grad_(False)
+    head.weight.mul_(scale)
+    never = torch.zeros(vocab, dtype=torch.float64)
+    never[:2] = never[::7] = IMPOSSIBLE
+    return NextToken(head, never, temperature), lambda h: (head(h) + never) / temperature
+
+
+@pytest.mark.parametrize("vocab", [40, 128, 129, 192, 200])
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
+def test_the_next_token_is_drawn_as_from_all_logits(vocab, temperature):
+    """More rows than are worked on at a time, each with its own features and uniforms."""
+    following, logits = law(vocab, temperature, scale=3.0)
+    h = torch.randn(150, 5, generator=seeded(1), dtype=torch.float64)
+    for shape in ((2, 150), (4, 2, 150)):
+        u = torch.rand(shape, generator=seeded(2), dtype=torch.float64)
+        assert torch.equal(following.draw(h, u), draw(logits(h), u))
+
+
+@pytest.mark.parametrize("vocab", [129, 192, 200, 700])
+def test_next_tokens_follow_the_softmax(vocab):
+    following, logits = law(vocab, scale=4.0)
+    h = torch.randn(1, 5, generator=seeded(3), dtype=torch.float64)
+    u = torch.rand(200, 2, 100, generator=seeded(4), dtype=torch.float64)
+    ids = following.draw(h.expand(100, -1), u)
+    assert ids.shape == (200, 100)
+    counts = torch.bincount(ids.flatten(), minlength=vocab)
+    assert len(counts) == vocab  # what pads the last block is no token
+    assert chi_square(counts, N * logits(h)[0].softmax(0)) > 1e-4
+
+
+@pytest.mark.parametrize("vocab", [40, 200])
+def test_at_temperature_zero_the_likeliest_token_is_next(vocab):
+    following, _ = law(vocab, temperature=0)
+    _, logits = law(vocab)
+    h = torch.randn(150, 5, generator=seeded(5), dtype=torch.float64)
+    for shape in ((2, 150), (3, 2, 150)):
+        u = torch.rand(shape, generator=seeded(6), dtype=torch.float64)
+        assert torch.equal(following.draw(h, u), logits(h).argmax(1).expand(*shape[:-2], -1))
+
+
 def test_gumbel_noise_has_its_mean_and_variance():
     g = gumbel((200_000,), seeded(2), torch.float64)
     # mean: Euler's constant; variance pi^2/6; standard error of the variance from kurtosis 5.4
@@ -84,6 +143,17 @@ def test_a_rollout_counts_up_to_eos_and_no_further():
     assert rollout.log_q.flatten().tolist() == pytest.approx([float(x) for x in expected])
     entropies = [-(row.exp() * row).sum().item() for row in a[:2]]
     assert rollout.entropy[0].tolist() == pytest.approx([*entropies, 0.0])
+    assert len(calls) == 1
+
+
+def test_a_rollout_takes_token_probabilities_that_cost_less_and_keeps_its_mask():
+    ids = torch.tensor([[4, 2, 0], [5, 4, 4]])
+    calls, given = [], torch.randn(2, 3, generator=seeded())
+    rollout = Rollout(ids, ids, None, tokens=lambda: calls.append(1) or given)
+    assert not calls
+    expected = given.clone()
+    expected[0, 2] = 0
+    assert torch.equal(rollout.log_q, expected) and torch.equal(rollout.log_q, expected)
     assert len(calls) == 1
 
 

@@ -8,6 +8,7 @@ from textgan_lab.models import DISCRIMINATORS, GENERATORS
 from textgan_lab.objectives import ESTIMATORS, LOSSES
 from textgan_lab.objectives.enumeration import (
     _errors,
+    best_judge,
     estimator_errors,
     exact_gradient,
     playable,
@@ -121,7 +122,9 @@ def test_a_batch_twice_as_large_has_half_the_variance():
     ("name", "options", "said"),
     [
         ("reinforce", {}, "reward='loss'"),
+        ("rollouts", {}, "reward='loss'"),
         ("dense_reinforce", {"reward": "loss"}, "for every prefix"),
+        ("maligan", {}, "'non_saturating' has another objective"),
     ],
 )
 def test_another_objective_is_refused(name, options, said):
@@ -130,9 +133,136 @@ def test_another_objective_is_refused(name, options, said):
         estimator_errors(g, d, LOSS, {"mine": ESTIMATORS.make(name, options)})
 
 
-def test_a_judge_of_tokens_and_a_gradient_of_0_are_refused():
-    _, g, d = players(discriminator="lstm")
-    with pytest.raises(ValueError, match="one logit a sentence"):
-        exact_gradient(g, d, LOSS)
+def test_a_gradient_of_0_is_refused():
+    _, g, _ = players()
     with pytest.raises(ValueError, match="gradient is 0"):
         estimator_errors(g, lambda x: torch.zeros(len(x)).double(), LOSSES["wasserstein"], {})
+
+
+# --- a judge of tokens ---------------------------------------------------------------------------
+
+
+def test_the_gradient_under_a_judge_of_tokens_is_that_of_the_mean_over_the_length():
+    data, g, d = players(True, "lstm")
+    exact = exact_gradient(g, d, LOSSES["wasserstein"])
+    ids = data.playable
+    total = 0.0
+    for row in ids:
+        counted = [t for t in range(3) if row[t] != 0]
+        cost = -sum(d(row[None])[0, t] for t in counted) / 3
+        log_q = g.log_prob(row[None])[0]
+        grads = torch.autograd.grad(log_q, list(g.parameters()), materialize_grads=True)
+        total = total + log_q.detach().exp() * cost * torch.cat([x.reshape(-1) for x in grads])
+    assert exact.norm() > 0.02
+    assert torch.allclose(exact, total, atol=1e-12)
+
+
+def test_estimators_for_a_judge_of_tokens_share_a_table():
+    _, g, d = players(discriminator="lstm")
+    make, paid = ESTIMATORS.make, {"reward": "loss"}
+    found = estimator_errors(
+        g, d, LOSS,
+        {
+            "whole": make("reinforce", paid),
+            "dense": make("dense_reinforce", {**paid, "discount": 1.0}),
+            "rollouts": make("rollouts", {**paid, "completions": 2}),
+            "regs": make("regs", paid),
+            "gumbel": make("gumbel"),
+        },
+        draws=100,
+    ).set_index("estimator")  # fmt: skip
+    sure = found["bias"] > 4 * found["bias_se"]
+    assert sure.to_dict() == dict(whole=False, dense=False, rollouts=False, regs=True, gumbel=True)
+    assert found["variance"]["dense"] < found["variance"]["whole"]
+    assert found["variance"]["regs"] < found["variance"]["dense"]
+    assert (found["seconds"] > 0).all() and found["seconds"]["rollouts"] > found["seconds"]["whole"]
+
+
+def test_what_another_judge_would_need_is_refused():
+    _, g, d = players(True, "lstm")
+    with pytest.raises(ValueError, match="logit for whole sentences, .* has one a token"):
+        estimator_errors(g, d, LOSS, {"mine": ESTIMATORS.make("maligan")})
+    with pytest.raises(ValueError, match="use a language without <eos>"):
+        estimator_errors(g, d, LOSS, {"mine": ESTIMATORS.make("gumbel")})
+
+
+# --- the best judge ------------------------------------------------------------------------------
+
+
+class Ratio(LOSSES["non_saturating"]):
+    """A loss whose generator(s) is -e^s."""
+
+    name = "ratio"
+
+    @staticmethod
+    def generator(s):
+        return -s.exp()
+
+
+def test_the_best_judge_is_a_table_of_log_odds():
+    data, g, _ = players()
+    judge = best_judge(g, data.law)
+    s = data.law.log_prob(data.playable) - g.log_prob(data.playable).detach()
+    assert torch.allclose(judge(data.playable), s)
+    points = torch.nn.functional.one_hot(data.playable, data.vocab_size).double()
+    assert torch.allclose(judge(points), s)
+    between = (0.25 * points[:1] + 0.75 * points[-1:]).requires_grad_()
+    rows = {tuple(row): x for row, x in zip(data.playable.tolist(), s, strict=True)}
+    expected = sum(
+        0.25 ** (3 - sum(pick)) * 0.75 ** sum(pick)
+        * rows[tuple((data.playable[-1] if k else data.playable[0])[t].item()
+                     for t, k in enumerate(pick))]
+        for pick in [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    )  # fmt: skip
+    assert judge(between).item() == pytest.approx(expected.item())
+    assert torch.autograd.grad(judge(between).sum(), between)[0].abs().sum() > 0
+    with torch.no_grad():
+        g.head.bias += torch.arange(7)  # it stands still while G moves on
+    assert torch.allclose(judge(data.playable), s)
+
+
+def test_all_kinds_of_estimator_share_a_table_at_the_best_judge():
+    data, g, _ = players()
+    judge, make, paid = best_judge(g, data.law), ESTIMATORS.make, {"reward": "loss"}
+    found = estimator_errors(
+        g, judge, Ratio,
+        {
+            "reinforce": make("reinforce", paid),
+            "critic": make("reinforce", {**paid, "baseline": "critic"}),
+            "rollouts": make("rollouts", {**paid, "completions": 4}),
+            "relax": make("relax", paid),
+            "maligan": make("maligan"),
+            "small groups": make("bgan", {"group": 4}),
+            "mixed": make("mixed_maligan", {"prefix": 2, "completions": 16}),
+            "gumbel": make("gumbel", {"straight_through": False}),
+            "argmax": make("argmax"),
+        },
+        draws=120, burn_in=40, law=data.law, batch_size=64, temperatures=[3.0],
+    ).set_index("estimator")  # fmt: skip
+    assert found["bias"]["argmax"] == pytest.approx(1)
+    for name in ("reinforce", "critic", "rollouts", "relax"):
+        assert found["bias"][name] < 4 * found["bias_se"][name], name
+    for name in ("small groups", "gumbel"):
+        assert found["bias"][name] > 4 * found["bias_se"][name], name
+    assert found["bias"]["maligan"] < found["bias"]["small groups"]
+    assert found["variance"]["mixed"] < found["variance"]["maligan"]
+    assert found["cosine"]["mixed"] > 0.98
+
+
+def test_weights_that_have_another_objective_are_refused():
+    data, g, d = players()
+    weighing = {"mine": ESTIMATORS.make("maligan")}
+    with pytest.raises(ValueError, match="here E_q e.s = .*best_judge"):
+        estimator_errors(g, d, Ratio, weighing)
+    keeping = {"mine": ESTIMATORS.make("mixed_maligan", {"prefix": 1})}
+    with pytest.raises(ValueError, match="pass law="):
+        estimator_errors(g, best_judge(g, data.law), Ratio, keeping)
+    other = TinyLanguage(pool=10, seed=7)
+    with pytest.raises(ValueError, match="where s is ln p/q"):
+        estimator_errors(g, best_judge(g, data.law), Ratio, keeping, law=other.law)
+
+
+def test_a_law_that_cannot_say_what_g_writes_has_no_best_judge():
+    data, g, _ = players(True)
+    with pytest.raises(ValueError, match="not finite: the law cannot say it"):
+        best_judge(g, data.law)

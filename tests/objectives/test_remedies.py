@@ -9,28 +9,56 @@ from languages import TinyLanguage, TwoClouds, seeded
 from torch import nn
 
 from textgan_lab.knobs import Schedule
-from textgan_lab.models import Rollout
+from textgan_lab.models import DISCRIMINATORS, GENERATORS, Rollout
 from textgan_lab.objectives import LOSSES, REMEDIES
 from textgan_lab.objectives.remedies import Move, Play, simplex
 from textgan_lab.training import Spec, Trainer
 
 torch.set_num_threads(1)
 ON = {"input_noise": {"std": 0.3}, "label_smoothing": {"epsilon": 0.1}}  # the others are on
+ASK_FOR_ROWS = {"likelihood", "elbo", "feature_reconstruction"}  # G's terms on fresh real rows
 
 
-def play_of(d, real, fake, *, mask=None, vocab_size=None, seed=0):
-    return Play(d, real, fake, d(real), d(fake), mask, vocab_size, seeded(seed))
+class Answers:
+    """Prompts "a" or "b a" and replies of a word, which says what the prompt's first word was."""
+
+    name, kind, law, fingerprint = "answers", "text", None, "answers"
+    vocabulary = ["<pad>", "<bos>", "<eos>", "<unk>", "a", "b"]
+    vocab_size, given, length = 6, 2, 4
+    support = torch.tensor([False, False, True, False, True, True])
+    rows = torch.tensor([[0, 4, 4, 2], [5, 4, 5, 2]])
+    train, validation, test = rows.repeat(50, 1), rows.repeat(5, 1), rows.repeat(5, 1)
+
+    def decode(self, ids):
+        if ids.dim() == 2:
+            return [self.decode(row) for row in ids]
+        return " ".join(self.vocabulary[i] for i in ids.tolist() if i > 2)
 
 
-def move(rollout, *, real=None, seed=0):
-    return Move(None, None, rollout, real, seeded(seed))
+def play_of(d, real, fake, *, mask=None, vocab_size=None, seed=0, given=0):
+    logits = d(real), d(fake)
+    return Play(d, real, fake, *logits, mask, vocab_size, seeded(seed), given=given)
 
 
-def trainer(remedies, *, kind="text", schedule=None, **spec):
-    data = TinyLanguage(eos=True) if kind == "text" else TwoClouds()
+def move(rollout, *, g=None, real=None, seed=0):
+    return Move(g, None, rollout, real, seeded(seed))
+
+
+def trainer(remedies, *, kind="text", fits=None, schedule=None, data=None, **spec):
+    """Build a run with parts that have what the remedy ``fits`` needs."""
+    needs = REMEDIES[fits].needs if fits else {}
+    if data is None:
+        data = Answers() if "data" in needs else TinyLanguage(eos=True)
+        data = data if kind == "text" else TwoClouds()
     parts = {} if kind == "text" else {
         "generator": "mlp", "discriminator": "mlp", "estimator": "pathwise",
     }  # fmt: skip
+    for what, catalogue in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
+        if what in needs:
+            parts[what] = next(
+                name for name, part in catalogue.items()
+                if part.kind == kind and getattr(part, needs[what], None)
+            )  # fmt: skip
     spec = {"batch_size": 8, "probe_every": 0, "device": "cpu", **parts, **spec}
     return Trainer(Spec(data="given", remedies=remedies, **spec), schedule, data=data)
 
@@ -48,7 +76,10 @@ def kinds():
 
 @pytest.mark.parametrize("name, kind", kinds())
 def test_strength_zero_changes_no_bit(name, kind):
-    none, off = trainer({}, kind=kind), trainer({name: ON.get(name, {})}, kind=kind)
+    none, off = (
+        trainer({}, kind=kind, fits=name),
+        trainer({name: ON.get(name, {})}, kind=kind, fits=name),
+    )
     knob = REMEDIES.make(name, ON.get(name, {})).knob.name
     off.knobs.set({knob: 0.0})
     for t in (none, off):
@@ -60,7 +91,10 @@ def test_strength_zero_changes_no_bit(name, kind):
 
 @pytest.mark.parametrize("name, kind", kinds())
 def test_a_remedy_that_is_on_changes_the_run(name, kind):
-    none, on = trainer({}, kind=kind), trainer({name: ON.get(name, {})}, kind=kind)
+    none, on = (
+        trainer({}, kind=kind, fits=name),
+        trainer({name: ON.get(name, {})}, kind=kind, fits=name),
+    )
     for t in (none, on):
         list(t.steps(3))
     assert not torch.equal(weights(none), weights(on))
@@ -71,13 +105,13 @@ def test_while_turned_off_it_draws_nothing_and_the_other_streams_never_notice(na
     """Off from step 3 to 6 its noise waits; what D and G draw of data and noise is the same."""
     knob = REMEDIES.make(name, ON.get(name, {})).knob
     schedule = Schedule([[3, knob.name, 0.0], [7, knob.name, knob.default or 0.1]])
-    t = trainer({name: ON.get(name, {})}, kind=kind, schedule=schedule)
-    none = trainer({}, kind=kind)
+    t = trainer({name: ON.get(name, {})}, kind=kind, fits=name, schedule=schedule)
+    none = trainer({}, kind=kind, fits=name)
     states = []
     for _ in t.steps(10):
         next(none.steps(1))
         states.append([t.streams[s].get_state() for s in ("remedies", "d_noise")])
-        for stream in ("data", "g_noise", "d_dropout"):
+        for stream in ("g_noise", "d_dropout", *(["data"] if name not in ASK_FOR_ROWS else [])):
             assert torch.equal(t.streams[stream].get_state(), none.streams[stream].get_state())
     for step in range(3, 7):
         assert all(torch.equal(a, b) for a, b in zip(states[step], states[2], strict=True))
@@ -88,7 +122,9 @@ def test_twenty_steps_without_nan_over_the_whole_slider(name, kind):
     remedy = REMEDIES.make(name, ON.get(name, {}))
     low, high = remedy.knob.shown
     for strength in {low, high}:
-        t = trainer({name: ON.get(name, {})}, kind=kind, knobs={remedy.knob.name: strength})
+        t = trainer(
+            {name: ON.get(name, {})}, kind=kind, fits=name, knobs={remedy.knob.name: strength}
+        )
         list(t.steps(20))
         assert weights(t).isfinite().all() and not t.diverged and t.t == 20
         assert all(
@@ -98,7 +134,7 @@ def test_twenty_steps_without_nan_over_the_whole_slider(name, kind):
 
 @pytest.mark.parametrize("name, kind", kinds())
 def test_losses_are_the_sum_of_their_logged_parts(name, kind):
-    t = trainer({name: ON.get(name, {})}, kind=kind)
+    t = trainer({name: ON.get(name, {})}, kind=kind, fits=name)
     list(t.steps(3))
     for row in t.telemetry.rows:
         for loss in ("d_loss", "g_loss"):
@@ -119,7 +155,7 @@ def test_a_strength_is_a_knob_with_zero_in_range_and_a_meaning(name):
     assert REMEDIES[name].always == (knob.default == 0)
     kind = REMEDIES[name].kinds[0]
     with pytest.raises(ValueError, match=f"knob {knob.name}: -1.0 is outside"):
-        trainer({name: {}}, kind=kind).knobs.set({knob.name: -1.0})
+        trainer({name: {}}, kind=kind, fits=name).knobs.set({knob.name: -1.0})
 
 
 # --- gradient penalty ----------------------------------------------------------------------------
@@ -164,11 +200,12 @@ def test_the_gradient_penalty_against_finite_differences(shape, per_token):
     assert term.item() == pytest.approx(sum(expected) / 5, rel=1e-6)
 
 
-def test_the_slopes_norm_runs_over_time_and_vocabulary_jointly():
+@pytest.mark.parametrize("name", ["gradient_penalty", "dragan"])
+def test_the_slopes_norm_runs_over_time_and_vocabulary_jointly(name):
     """A linear D with slope 1/2 at each of 4 coordinates, 2 tokens x 2 words: norm 1."""
     d = lambda x: x.flatten(1).sum(1) / 2  # noqa: E731
     x = torch.rand(3, 2, 2, generator=seeded(), dtype=torch.float64)
-    penalty = REMEDIES.make("gradient_penalty")
+    penalty = REMEDIES.make(name)
     assert penalty.d_term(play_of(d, x, x.flip(0))).item() == pytest.approx(0, abs=1e-15)
     steep = lambda x: 3 * x.flatten(1).sum(1)  # noqa: E731  slope 3 at each of 4: norm 6
     assert penalty.d_term(play_of(steep, x, x.flip(0))).item() == pytest.approx(25)
@@ -205,12 +242,13 @@ def test_ids_are_penalised_as_one_hot_points():
     assert from_ids.item() == from_points.item() > 0
 
 
-def test_a_flat_d_is_penalised_without_nan():
+@pytest.mark.parametrize("name", ["gradient_penalty", "dragan"])
+def test_a_flat_d_is_penalised_without_nan(name):
     d = Bowl(4)
     with torch.no_grad():
         d.a.zero_()
     x = torch.rand(3, 2, 4, generator=seeded(), dtype=torch.float64)
-    term = REMEDIES.make("gradient_penalty").d_term(play_of(d, x, x.flip(0)))
+    term = REMEDIES.make(name).d_term(play_of(d, x, x.flip(0)))
     assert term.item() == 1.0  # (0 - 1)^2
     assert torch.autograd.grad(term, d.a)[0].isfinite().all()
 
@@ -226,6 +264,179 @@ def test_the_penalty_moves_ds_slope_towards_one():
         down = -torch.autograd.grad(term, layer.weight)[0][0, 0]
         assert (down > 0) == grows
         assert term.item() == pytest.approx((scale - 1) ** 2)
+
+
+# --- dragan --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("shape, per_token", [((2,), False), ((3, 4), False), ((3, 4), True)])
+def test_the_dragan_penalty_against_finite_differences(shape, per_token, centred):
+    d = Bowl(shape[-1], per_token)
+    real = torch.rand(5, *shape, generator=seeded(2), dtype=torch.float64)
+    fake = torch.full_like(real, torch.nan)  # is no affair of this penalty
+    remedy = REMEDIES.make("dragan", {"reach": 0.3, "centred": centred})
+    term = remedy.d_term(play_of(d, real, fake, seed=7))
+    g = seeded(7)
+    u = torch.rand(5, *shape, generator=g, dtype=torch.float64)
+    a = torch.rand(5, generator=g, dtype=torch.float64)  # one a row
+    std = (real - real.mean()).square().mean().sqrt()  # one number for the batch
+    score = lambda x: d(x[None]).mean().item()  # noqa: E731  (mean over time if per token)
+    expected = []
+    for i in range(5):
+        x = real[i] + a[i] * 0.3 * std * (2 * u[i] - 1 if centred else u[i])
+        expected.append((by_differences(score, x).square().sum().sqrt().item() - 1) ** 2)
+    assert term.item() == pytest.approx(sum(expected) / 5, rel=1e-6)
+
+
+def test_dragan_looks_on_all_sides_of_the_data_and_its_published_form_on_one():
+    """Half the reach of std 1: (-1/2, 1/2) and (0, 1/2), times a; means 0 and 1/8."""
+    x = torch.randn(200_000, 1, generator=seeded(1), dtype=torch.float64)
+    for centred, mean, low in ((True, 0.0, -0.5), (False, 1 / 8, 0.0)):
+        step = REMEDIES.make("dragan", {"centred": centred}).around(x, seeded(2)) - x
+        step = step / x.std()
+        assert abs(step.mean() - mean) < 5 * step.std() / 200_000**0.5
+        assert low <= step.min() < low + 0.01 and 0.49 < step.max() <= 0.5001
+
+
+def test_dragan_refuses_to_stay_where_it_is():
+    with pytest.raises(ValueError, match="dragan: reach must be above 0, got 0"):
+        REMEDIES.make("dragan", {"reach": 0})
+
+
+# --- weight clipping -----------------------------------------------------------------------------
+
+
+def test_weights_are_clipped_in_place_on_both_sides():
+    weights = torch.tensor([-3.0, -0.5, 0.0, 0.2, 9.0])
+    view = weights.view(5)
+    bound = torch.tensor(0.5, dtype=torch.float64)  # as knobs are on the device
+    assert REMEDIES.make("weight_clipping").on_weights(weights, bound) is None
+    assert view.tolist() == pytest.approx([-0.5, -0.5, 0.0, 0.2, 0.5])
+
+
+def test_ds_weights_stay_in_bounds_after_every_step_and_gs_are_left_alone():
+    t = trainer({"weight_clipping": {}}, loss="wasserstein", knobs={"d_lr": 0.1})
+    before = t.game.g.flat.abs().max()
+    for step in t.steps(8):
+        if step.t == 3:  # from 4 on
+            t.knobs.set({"weight_clipping.bound": 0.05})
+        bound = torch.tensor(0.01 if step.t < 4 else 0.05)
+        assert t.game.d.flat.abs().max() == bound  # reached, too: the steps are far longer
+        for p in t.discriminator.parameters():
+            assert (p.abs() <= bound).all()
+    assert before > 0.05 and t.game.g.flat.abs().max() > 0.05
+
+
+# --- mismatch ------------------------------------------------------------------------------------
+
+
+def test_wrong_pairs_are_real_replies_under_the_prompt_of_the_row_before():
+    """Three rows of a prompt of two tokens; D's logit counts ids, so softplus is by hand."""
+    real = torch.tensor([[0, 4, 7, 2], [5, 6, 8, 2], [0, 9, 2, 0]])
+    mask = torch.tensor([[False, False, True, True]] * 2 + [[False, False, True, False]])
+    read = []
+
+    def d(x):
+        read.append(x)
+        return x.float() / 10  # a logit a token
+
+    term = REMEDIES.make("mismatch").d_term(play_of(d, real, real, mask=mask, given=2))
+    wrong = [[0, 9, 7, 2], [0, 4, 8, 2], [5, 6, 2, 0]]
+    assert read[-1].tolist() == wrong
+    counted = [0.7, 0.2, 0.8, 0.2, 0.2]
+    expected = sum(math.log1p(math.exp(s)) for s in counted) / 5
+    assert term.item() == pytest.approx(expected, rel=1e-6)
+    points = simplex(real, 10)
+    REMEDIES.make("mismatch").d_term(play_of(lambda x: read.append(x) or x.sum((1, 2)), points,
+                                             points, given=2))  # fmt: skip
+    assert torch.equal(read[-1], simplex(torch.tensor(wrong), 10))
+
+
+def test_a_batch_of_one_has_no_other_prompt():
+    ids = torch.tensor([[4, 5]])
+    with pytest.raises(ValueError, match="mismatch: expected a batch of at least 2 rows, got 1"):
+        REMEDIES.make("mismatch").d_term(play_of(lambda x: x.sum(1).float(), ids, ids, given=1))
+
+
+def test_with_wrong_pairs_d_learns_to_read_the_prompt():
+    """G's replies are all empty: without wrong pairs, nothing but the reply need be looked at."""
+    right, wrong = Answers.rows, torch.tensor([[5, 4, 4, 2], [0, 4, 5, 2]])
+    for remedies in ({}, {"mismatch": {}}):
+        t = trainer(remedies, data=Answers(), batch_size=32, knobs={"g_steps": 0, "d_lr": 5e-3})
+        with torch.no_grad():
+            t.generator.head.bias[2] = 50
+        list(t.steps(60))
+        with torch.no_grad():
+            lead = t.discriminator(right).min() - t.discriminator(wrong).max()
+        assert (lead > 2) == bool(remedies), lead
+
+
+# --- likelihood ----------------------------------------------------------------------------------
+
+
+def test_the_likelihood_term_is_what_the_warm_up_minimises():
+    t = trainer({"likelihood": {}})
+    rows = t.data.train[:20].contiguous()
+    term = REMEDIES.make("likelihood").g_term(move(None, g=t.generator, real=lambda: rows))
+    by_hand = -t.generator.log_prob(rows).sum() / (rows != 0).sum()
+    assert term.item() == pytest.approx(by_hand.item(), rel=1e-6)
+    assert term.item() == t.generator.nll_loss(rows, None, None).item()
+
+
+def test_only_replies_count_in_the_likelihood_of_pairs():
+    t = trainer({"likelihood": {}}, data=Answers())
+    term = REMEDIES.make("likelihood").g_term(move(None, g=t.generator, real=lambda: Answers.rows))
+    with torch.no_grad():
+        log_q = t.generator.logits(Answers.rows).log_softmax(2)
+    chosen = [log_q[i, at, Answers.rows[i, at]] for i in range(2) for at in (2, 3)]
+    assert term.item() == pytest.approx(-sum(chosen).item() / 4, rel=1e-6)
+
+
+def test_play_with_the_likelihood_reaches_what_play_alone_does_not():
+    data = TinyLanguage(eos=True, pool=2000)
+    reached = []
+    for remedies in ({}, {"likelihood": {}}):
+        t = trainer(remedies, data=data, batch_size=32, knobs={"g_lr": 0.02})
+        list(t.steps(50))
+        with torch.no_grad():
+            log_q = t.generator.log_prob(data.sentences)
+        reached.append((data.log_p.exp() * (data.log_p - log_q)).sum().item())  # KL(p, q), exact
+    assert reached[1] < 0.1 < reached[0] / 2, reached
+
+
+# --- what a remedy needs of other parts ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        (
+            "mismatch",
+            "remedy 'mismatch' needs 'given' of the data, which 'tiny-3-3' lacks: data of",
+        ),
+        ("likelihood", "remedy 'likelihood' does not apply to points"),
+    ],
+)
+def test_a_remedy_that_lacks_what_it_needs_says_so(name, said):
+    parts = {"generator": "mlp", "discriminator": "mlp", "estimator": "pathwise"}
+    points = "points" in said
+    spec = Spec(data="given", remedies={name: {}}, device="cpu", **(parts if points else {}))
+    with pytest.raises(ValueError, match=said):
+        Trainer(spec, data=TwoClouds() if points else TinyLanguage())
+
+
+def test_a_generator_that_cannot_tell_its_likelihood_is_refused_the_remedy(monkeypatch):
+    monkeypatch.setattr(GENERATORS["lstm"], "likelihood", False)
+    said = "remedy 'likelihood' needs 'likelihood' of the generator, which 'lstm' lacks: "
+    with pytest.raises(ValueError, match=said):
+        trainer({"likelihood": {}})
+
+
+def test_mismatch_needs_a_binary_loss():
+    said = "remedy 'mismatch' needs a binary loss, not 'relativistic': saturating"
+    with pytest.raises(ValueError, match=said):
+        trainer({"mismatch": {}}, data=Answers(), loss="relativistic")
 
 
 # --- label smoothing, entropy, noise -------------------------------------------------------------

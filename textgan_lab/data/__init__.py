@@ -4,12 +4,16 @@ from .audit import Audit
 from .corpus import Corpus, Reading, text_file
 from .grammar import Grammar, GrammarError
 from .oracle import LSTMOracle
+from .paired_corpus import PairedCorpus, tab_file
+from .paired_grammar import PairedGrammar, grammar_file
 from .sources import CORPORA, READERS, CorpusError, load_corpus, shipped
 from .toys import GaussianMixture
+from .waves import TravellingWaves
 
-READERS.update({".yaml": Grammar.load, ".yml": Grammar.load, "": text_file})
+READERS.update({".yaml": grammar_file, ".yml": grammar_file, ".tsv": tab_file, "": text_file})
 
 __all__ = [
     "CORPORA", "Audit", "Corpus", "CorpusError", "GaussianMixture", "Grammar", "GrammarError",
-    "LSTMOracle", "Reading", "load_corpus", "shipped",
+    "LSTMOracle", "PairedCorpus", "PairedGrammar", "Reading", "TravellingWaves",
+    "load_corpus", "shipped",
 ]  # fmt: skip

@@ -50,8 +50,15 @@ def _sigmoid(s: float) -> float:
 FAMILIES: Mapping[str, Family] = {
     "saturating": Family(2 * math.log(2), _sigmoid),
     "non_saturating": Family(2 * math.log(2), lambda s: _sigmoid(-s)),
-    "hinge": Family(2.0),
+    "reverse_kl": Family(2 * math.log(2)),
+    "forward_kl": Family(2 * math.log(2), lambda s: math.exp(s) if s <= 10 else 0.0),
+    "boundary_seeking": Family(2 * math.log(2), lambda s: 2 * abs(s)),
+    "least_squares": Family(weight=lambda s: 2 * abs(s - 1)),  # its scale starts at 1/2, not 0
     "wasserstein": Family(),
+    "hinge": Family(2.0),
+    "total_variation": Family(weight=lambda s: 1 - math.tanh(s) ** 2),  # balanced at 0: no share
+    "relativistic": Family(math.log(2), lambda s: _sigmoid(-s)),  # s is a lead over real rows
+    "relativistic_average": Family(2 * math.log(2), lambda s: 2 * _sigmoid(-s)),  # as there
 }
 
 

@@ -22,6 +22,17 @@ from .modes import (
     temporal_js_floor,
 )
 from .ngrams import bleu, distinct, ngram_js, ngram_js_floor, self_bleu, unique_ratio
+from .series import (
+    discriminative_score,
+    forecast_error,
+    running_shares,
+    sensor_correlations,
+    series_distances,
+    series_floors,
+    space_time_spectrum,
+    time_autocorrelation,
+    train_synthetic_test_real,
+)
 from .two_sample import two_sample_accuracy
 
 __all__ = [
@@ -31,8 +42,10 @@ __all__ = [
     "best_noise",
     "bleu",
     "compare_laws",
+    "discriminative_score",
     "distinct",
     "expected_modes",
+    "forecast_error",
     "frechet_distance",
     "frechet_floor",
     "gaussian_divergences",
@@ -49,9 +62,16 @@ __all__ = [
     "nll_pair",
     "noisy_js_gradient",
     "rank_correlation",
+    "running_shares",
     "self_bleu",
+    "sensor_correlations",
+    "series_distances",
+    "series_floors",
+    "space_time_spectrum",
     "temporal_js",
     "temporal_js_floor",
+    "time_autocorrelation",
+    "train_synthetic_test_real",
     "two_sample_accuracy",
     "uniform_divergences",
     "unique_ratio",

@@ -1,8 +1,24 @@
 """The players: generators with exact likelihood where one exists, and discriminators."""
 
+from .convolutional import ConvolutionalGenerator
 from .discriminators import DISCRIMINATORS
 from .generators import GENERATORS
+from .highway_cnn import HighwayCNNDiscriminator
 from .layers import LSTM, Dropout
+from .memory import MemoryDiscriminator
+from .multi_representation import MultiRepresentationDiscriminator
+from .pairs import PairCNNDiscriminator, PairLSTMDiscriminator
+from .relational import RelationalGenerator
+from .residual import ResidualDiscriminator
 from .sampling import Rollout
+from .sequence_to_sequence import AttentionGenerator
+from .series import SeriesDiscriminator, SeriesGenerator
+from .transformer import TransformerGenerator
 
-__all__ = ["DISCRIMINATORS", "GENERATORS", "LSTM", "Dropout", "Rollout"]
+__all__ = [
+    "DISCRIMINATORS", "GENERATORS", "LSTM", "AttentionGenerator", "ConvolutionalGenerator",
+    "Dropout", "HighwayCNNDiscriminator", "MemoryDiscriminator",
+    "MultiRepresentationDiscriminator", "PairCNNDiscriminator", "PairLSTMDiscriminator",
+    "RelationalGenerator", "ResidualDiscriminator", "Rollout", "SeriesDiscriminator",
+    "SeriesGenerator", "TransformerGenerator",
+]  # fmt: skip

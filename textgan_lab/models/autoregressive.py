@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from ..data.law import BOS, EOS, PAD
-from .sampling import IMPOSSIBLE, Rollout, draw, gumbel
+from .linear_nll import LARGE, linear_nll, token_nll
+from .sampling import IMPOSSIBLE, NextToken, Rollout, gumbel
 
 State = tuple[Tensor, ...]  # what has been read so far; every tensor [batch, ...]
 
@@ -12,11 +13,12 @@ State = tuple[Tensor, ...]  # what has been read so far; every tensor [batch, ..
 class Autoregressive(nn.Module):
     """The contract. A subclass says what it remembers and how it goes on; all else follows.
 
-    ``embed``            nn.Embedding [vocab, E]; ``head``: features -> logits
+    ``embed``            nn.Embedding [vocab, E]; ``head``: nn.Linear, features -> logits
     ``start(n, given)``  the state before the first token that is not given as a source
     ``step(x, state)``   one token further: input [n, I] and state -> features [n, F], state
     ``feed(e)``          embeddings [n, E] -> inputs of ``step`` [n, I]; here they are the same
-    ``logits(ids)``      all positions at once, teacher-forced; here a loop of steps
+    ``logits(ids)``      all positions at once, teacher-forced; here a loop of steps, or the head on
+    ``features(ids)``    what it reads at all positions, where ``one_pass`` says that there is one
 
     Tokens outside the data's ``support`` (always <pad> and <bos>) have probability 0. After <eos>
     only <pad> follows, with probability 1. The first ``given`` positions of a sentence are not
@@ -27,7 +29,8 @@ class Autoregressive(nn.Module):
 
     kind = "text"
     likelihood = True  # q(x) can be told
-    head: nn.Module
+    one_pass = False  # `features` are defined; a large vocabulary then costs less memory and time
+    head: nn.Linear
     embed: nn.Embedding
 
     def __init__(self, data):
@@ -49,6 +52,10 @@ class Autoregressive(nn.Module):
         """Return the inputs of `step` for embedded tokens."""
         return embedded
 
+    def features(self, ids: Tensor) -> Tensor:
+        """Return what ``head`` reads at all positions, [batch, time, F], teacher-forced."""
+        raise NotImplementedError
+
     @property
     def source(self) -> int:
         """How many leading positions `start` has read, when it returns."""
@@ -56,6 +63,8 @@ class Autoregressive(nn.Module):
 
     def logits(self, ids: Tensor) -> Tensor:
         """Return next-token logits [batch, time, vocab] for ids [batch, time], teacher-forced."""
+        if self.one_pass:
+            return self.head(self.features(ids)) + self.never
         state = self.start(len(ids), ids[:, : self.given] if self.given else None)
         table = self.feed(self.embed.weight)
         rows = [self.never.expand(len(ids), -1)] * self.source  # given, so they count nowhere
@@ -72,7 +81,8 @@ class Autoregressive(nn.Module):
         ``given`` leading tokens do not count: the data's own number of them unless told.
         """
         given = self.given if given is None else given
-        return Rollout(ids, ids, lambda: self.logits(ids).log_softmax(2), given)
+        tokens = (lambda: -token_nll(*self._law(ids), ids)) if self._large else None
+        return Rollout(ids, ids, lambda: self.logits(ids).log_softmax(2), given, tokens)
 
     def log_prob(self, ids: Tensor) -> Tensor:
         """Return exact log q of whole sentences, [batch], nats, float64 sums.
@@ -88,7 +98,19 @@ class Autoregressive(nn.Module):
         through a latent code.
         """
         rollout = self.score(ids)
+        if self._large:
+            counted = rollout.mask.to(self.head.weight.dtype)
+            return linear_nll(*self._law(ids), ids, counted / counted.sum())
         return -(rollout.log_q.sum() / rollout.mask.sum())
+
+    @property
+    def _large(self) -> bool:
+        """Whether likelihoods are best had without all logits at once."""
+        return self.one_pass and self.vocab_size > LARGE
+
+    def _law(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features, weight and bias of the next-token law, for `linear_nll`."""
+        return self.features(ids), self.head.weight, self.head.bias + self.never
 
     def _begin(self, n: int, given: Tensor | None, table: Tensor) -> tuple[State, Tensor]:
         """Return the state that the next step starts from, and the token it will read."""
@@ -121,14 +143,13 @@ class Autoregressive(nn.Module):
             raise ValueError(f"temperature: expected 0 or more, got {temperature!r}")
         u = torch.rand(2, self.length, n, generator=generator, device=self.never.device)
         table = self.feed(self.embed.weight)  # input side of every token, once a call
+        following = NextToken(self.head, self.never, temperature)
         state, token = self._begin(n, given, table)
         ids = [] if given is None else list(given.unbind(1))
         done = _ended(given, self.given, n, self.never.device)
         for t in range(len(ids), self.length):
             features, state = self.step(table[token], state)
-            logits = self.head(features) + self.never
-            token = logits.argmax(1) if temperature == 0 else draw(logits / temperature, u[:, t])
-            token = token.masked_fill(done, PAD)
+            token = following.draw(features, u[:, t]).masked_fill(done, PAD)
             done = done | (token == EOS)
             ids.append(token)
         return torch.stack(ids, 1)
@@ -193,7 +214,12 @@ class Autoregressive(nn.Module):
         batch, first = len(ids), self.given + 1
         count = self.length - first
         drawn = ids.expand(count, n, batch, -1).clone()
-        table = self.feed(self.embed.weight)
+        table, following = self.feed(self.embed.weight), NextToken(self.head, self.never)
+
+        def draw(features: Tensor, n: int) -> Tensor:
+            u = torch.rand(n, 2, len(features), generator=generator, device=features.device)
+            return following.draw(features, u)
+
         state, token = self._begin(batch, ids[:, : self.given] if self.given else None, table)
         own: State | None = None  # of the continuations on their way: [k * n * batch, ...]
         for t in range(first - 1, self.length):
@@ -205,8 +231,8 @@ class Autoregressive(nn.Module):
             k = t - first  # prefixes 0..k-1 are on their way, prefix k joins
             if k:
                 on, own = self.step(table[drawn[:k, :, :, t - 1].reshape(-1)], own)
-                drawn[:k, :, :, t] = self._drawn(on, 1, generator).view(k, n, batch)
-            drawn[k, :, :, t] = self._drawn(features, n, generator)
+                drawn[:k, :, :, t] = draw(on, 1).view(k, n, batch)
+            drawn[k, :, :, t] = draw(features, n)
             joined = tuple(s.expand(n, *s.shape).flatten(0, 1) for s in state)
             own = joined if own is None else tuple(map(torch.cat, zip(own, joined, strict=True)))
         ended = (drawn[..., self.given :] == EOS).cumsum(-1)
@@ -214,12 +240,6 @@ class Autoregressive(nn.Module):
         after[..., 0] = 0
         drawn[..., self.given :].masked_fill_(after > 0, PAD)
         return drawn
-
-    def _drawn(self, features: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        """Draw n tokens for each row of features: [n, rows]."""
-        logits = self.head(features) + self.never
-        u = torch.rand(n, 2, len(logits), generator=generator, device=logits.device)
-        return torch.stack([draw(logits, one) for one in u])
 
 
 def _width(given: Tensor | None) -> int | None:

@@ -56,11 +56,15 @@ class CNNDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ids or simplex points to logits [batch]."""
+        features = self.dropout(self.features(x))
+        return self.head(F.leaky_relu(self.hidden(features), 0.2)).squeeze(1)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map ids or simplex points to each filter's largest response, [batch, all filters]."""
         x = self.embed(x)
         x = F.pad(x, (0, 0, 0, max(0, max(self.widths) - x.shape[1])))
         banks = zip(self.widths, self.filters, strict=True)
-        features = torch.cat([self._pool(x, width, filter) for width, filter in banks], 1)
-        return self.head(F.leaky_relu(self.hidden(self.dropout(features)), 0.2)).squeeze(1)
+        return torch.cat([self._pool(x, width, filter) for width, filter in banks], 1)
 
     @staticmethod
     def _pool(x: Tensor, width: int, filter: nn.Linear) -> Tensor:

@@ -19,16 +19,18 @@ class LSTMGenerator(Autoregressive):
     Sizes are numbers of units.
     """
 
+    one_pass = True
+
     def __init__(self, data, *, embedding: int = 32, hidden: int = 64):
         super().__init__(data)
         self.embed = nn.Embedding(data.vocab_size, embedding)
         self.lstm = LSTM(embedding, hidden)
         self.head = nn.Linear(hidden, data.vocab_size)
 
-    def logits(self, ids: Tensor) -> Tensor:
-        """Return next-token logits [batch, time, vocab] for ids [batch, time], teacher-forced."""
+    def features(self, ids):
+        """Return the hidden states [batch, time, hidden]."""
         before = torch.cat([torch.full_like(ids[:, :1], BOS), ids[:, :-1]], 1)
-        return self.head(self.lstm(self.embed(before))) + self.never
+        return self.lstm(self.embed(before))
 
     def start(self, n, given):
         """Return hidden and cell state, zero."""

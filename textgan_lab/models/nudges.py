@@ -45,7 +45,8 @@ def nudge(
              d the logits' derivative along the direction. p_i p_j is the density of a tie between i
              and j at the top of logits + Gumbel noise, so this is exact as the size goes to 0; for
              small moves P(changed) = rate * size.
-    Raises   ValueError for no sizes, a size that is not finite, or a generator of points
+    Raises   ValueError for no sizes, a size that is not finite, or a generator without a law
+             of tokens
 
     All in float64, on copies: nothing that is passed in changes.
     """
@@ -56,6 +57,11 @@ def nudge(
         raise ValueError(f"nudge: sizes must be finite numbers, at least one, got {sizes}")
     if generator.kind != "text":
         raise ValueError("nudge: this generator plays points, of which no token can change")
+    if not generator.likelihood:
+        raise ValueError(
+            f"nudge: generator {generator.name!r} has no law of tokens, whose changes are counted; "
+            f"use one that writes token by token"
+        )
     g, d = copy.deepcopy(generator).double(), copy.deepcopy(discriminator).double()
     start = parameters_to_vector(g.parameters())
     tau = torch.tensor(temperature, dtype=torch.float64, device=start.device)

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.law import counted
 
@@ -33,8 +33,10 @@ class Rollout:
         ids: Tensor | None = None,
         score: Callable[[], Tensor] | None = None,
         given: int = 0,
+        tokens: Callable[[], Tensor] | None = None,
     ):
         self.x, self.ids, self._score, self.given = x, ids, score, given
+        self._tokens = tokens  # ln q of each token alone, where that is had for less than log_p
         self.mask = None if ids is None else counted(ids, given)
 
     @cached_property
@@ -44,10 +46,16 @@ class Rollout:
             raise TypeError("this generator has no token probabilities: its samples are points")
         return self._score()
 
+    @cached_property
+    def _played(self) -> Tensor:
+        if self._tokens is not None:
+            return self._tokens()
+        return self.log_p.gather(2, self.ids[..., None]).squeeze(2)
+
     @property
     def log_q(self) -> Tensor:
         """Log-probability of each token played, [batch, time], 0 where padded, nats."""
-        return self.log_p.gather(2, self.ids[..., None]).squeeze(2) * self.mask
+        return self._played * self.mask
 
     @property
     def entropy(self) -> Tensor:
@@ -55,32 +63,94 @@ class Rollout:
         return -(self.log_p.exp() * self.log_p).sum(2) * self.mask
 
 
-def draw(logits: Tensor, uniforms: Tensor, block: int = 64) -> Tensor:
-    """Draw one token a row by inverse CDF in two levels: first a block of tokens, then inside it.
+def in_cache(device: torch.device) -> int:
+    """Return how many rows of a large vocabulary's logits to work on at a time.
+
+    On a CPU their cache is the limit: more are up to four times slower (measured at 5,000 tokens).
+    A GPU wants few large kernels.
+    """
+    return 64 if device.type == "cpu" else 8192
+
+
+BLOCK = 64  # tokens that the first level of a draw chooses among as one
+
+
+class NextToken:
+    """The law of the next token under a linear head, softmax((W h + b + never) / temperature).
+
+    Made once for many draws. A large vocabulary is drawn from a few rows at a time, so that their
+    logits stay in cache; see `draw`. Temperature 0 plays the likeliest token.
+    """
+
+    def __init__(self, head: nn.Linear, never: Tensor, temperature: float = 1.0):
+        self.head, self.never, self.temperature = head, never, temperature
+        self.rows = in_cache(never.device)
+        self.large = len(never) > 2 * BLOCK and temperature > 0
+        if self.large:
+            pad = -len(never) % BLOCK
+            self.weight = F.pad(head.weight, (0, 0, 0, pad)).t() / temperature
+            self.bias = F.pad(head.bias + never, (0, pad), value=-torch.inf) / temperature
+
+    def draw(self, features: Tensor, uniforms: Tensor) -> Tensor:
+        """Draw ids [..., n] for features [n, F] with uniforms [..., 2, n], as `draw`."""
+        if not self.large:
+            logits = self.head(features) + self.never
+            if self.temperature == 0:
+                return logits.argmax(1).expand(*uniforms.shape[:-2], -1)
+            return draw(logits / self.temperature, uniforms)
+        first, second = _columns(uniforms)
+        parts = zip(features.split(self.rows), first.split(self.rows), strict=True)
+        levels = [_block(torch.addmm(self.bias, h, self.weight), u) for h, u in parts]
+        chosen, inside = map(torch.cat, zip(*levels, strict=True))
+        return _within(chosen, inside, second).reshape(*uniforms.shape[:-2], -1)
+
+
+def draw(logits: Tensor, uniforms: Tensor) -> Tensor:
+    """Draw tokens by inverse CDF in two levels: first a block of tokens, then inside it.
 
     A uniform for each level keeps full float32 resolution for rare tokens; no token of probability
     0 is ever drawn; the cost is that of one softmax, where `torch.multinomial` pays an exponential
-    draw per vocabulary entry.
+    draw per vocabulary entry. Several draws from one row share its softmax.
 
-    Shapes  logits [n, vocab], uniforms [2, n] in [0, 1) -> ids [n]
+    Shapes  logits [n, vocab], uniforms [..., 2, n] in [0, 1) -> ids [..., n]
     """
-    n, vocab = logits.shape
-    weights = (logits - logits.amax(1, keepdim=True)).exp()
-    if vocab <= 2 * block:
-        return _invert(weights, uniforms[0])
-    weights = F.pad(weights, (0, -vocab % block)).view(n, -1, block)
-    chosen = _invert(weights.sum(2), uniforms[0])
-    inside = weights.gather(1, chosen.view(n, 1, 1).expand(n, 1, block)).squeeze(1)
-    return chosen * block + _invert(inside, uniforms[1])
+    vocab = logits.shape[1]
+    first, second = _columns(uniforms)
+    if vocab <= 2 * BLOCK:
+        weights = (logits - logits.amax(1, keepdim=True)).exp()
+        ids = _invert(weights, first).t()
+    else:
+        logits = F.pad(logits, (0, -vocab % BLOCK), value=-torch.inf)
+        ids = _within(*_block(logits, first), second)
+    return ids.reshape(*uniforms.shape[:-2], -1)
+
+
+def _columns(uniforms: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the uniforms of either level, [n, draws] each."""
+    levels = uniforms.reshape(-1, *uniforms.shape[-2:]).permute(1, 2, 0).contiguous()
+    return levels[0], levels[1]
+
+
+def _block(logits: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Choose a block for each draw, [n, draws]; return it with the weights that it holds."""
+    weights = logits.softmax(1).unflatten(1, (-1, BLOCK))
+    chosen = _invert(weights.sum(2), u)
+    return chosen, weights[torch.arange(len(weights), device=u.device)[:, None], chosen]
+
+
+def _within(chosen: Tensor, inside: Tensor, u: Tensor) -> Tensor:
+    """Choose a token of each block: inside [n, draws, BLOCK] -> ids [draws, n]."""
+    return (chosen * BLOCK + _invert(inside, u[..., None]).squeeze(2)).t()
 
 
 def _invert(weights: Tensor, u: Tensor) -> Tensor:
-    cumulative = weights.cumsum(1)
+    """Return the entries on which uniforms fall: weights [..., m], u [..., k] -> [..., k]."""
+    cumulative = weights.cumsum(-1)
+    total = cumulative[..., -1:]
     # right=True passes over entries of weight 0; rounding may reach the total, hence the last
     # entry that still adds weight
-    found = torch.searchsorted(cumulative, (u[:, None] * cumulative[:, -1:]), right=True)
-    last = (cumulative < cumulative[:, -1:]).sum(1, keepdim=True)
-    return torch.minimum(found, last).squeeze(1)
+    found = torch.searchsorted(cumulative, u * total, right=True)
+    return torch.minimum(found, (cumulative < total).sum(-1, keepdim=True))
 
 
 def gumbel(shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype) -> Tensor:

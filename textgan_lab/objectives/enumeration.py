@@ -4,19 +4,23 @@ On a language small enough, what G minimises is a sum over all sentences that it
 is its gradient. Drawing an estimator many times against that sum tells its bias and variance.
 """
 
+import functools
+import statistics
+import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from ..data.law import EOS, PAD
+from ..data.law import EOS, PAD, counted
 from .estimators import Estimator
+from .estimators.score_function import whole
 
 if TYPE_CHECKING:
     import pandas
 
-Judge = Callable[[Tensor], Tensor]  # ids or simplex points -> logits [batch]
+Judge = Callable[[Tensor], Tensor]  # ids or simplex points -> logits [batch] or [batch, time]
 BURN_IN = 30  # batches thrown away first, so that a running baseline has settled (ours)
 
 
@@ -49,17 +53,41 @@ def playable(generator: nn.Module, most: int = 20_000) -> Tensor:
 
 
 def exact_gradient(generator: nn.Module, judge: Judge, loss: type) -> Tensor:
-    """Return grad sum_x q(x) loss.generator(s(x)) over all sentences x, flat over G's weights.
+    """Return the gradient of what G minimises, summed over all sentences x; flat over G's weights.
 
-    ``judge`` gives one logit s a sentence and stands still; ``loss`` is an entry of `LOSSES`.
-    Raises ValueError for a language too large, or a judge of single tokens.
+    Formula  grad sum_x q(x) cost(x), cost = loss.generator(s(x)); where ``judge`` has one logit a
+             token, cost = (1/T) sum_t loss.generator(s_t) over tokens up to <eos>
+    ``judge`` stands still; ``loss`` is an entry of `LOSSES`. Raises ValueError for a language too
+    large.
     """
     ids = playable(generator)
     with torch.no_grad():
-        s = judge(ids)
-    if s.dim() != 1:
-        raise ValueError("exact_gradient: needs a D with one logit a sentence, such as 'cnn'")
-    return _flat((generator.log_prob(ids).exp() * loss.generator(s)).sum(), generator)
+        cost = whole(loss.generator(judge(ids)), counted(ids))
+    return _flat((generator.log_prob(ids).exp() * cost).sum(), generator)
+
+
+def best_judge(generator: nn.Module, law: Any) -> Judge:
+    """Return the best D against G as it is now, s(x) = ln p(x) - ln q(x): a table, it stands still.
+
+    On simplex points, between sentences, it is the mean of s over sentences drawn from the points,
+    sum_x s(x) prod_t y_t[x_t]: that of the tokens where points are one-hot.
+
+    Raises ValueError for a language too large, or in which G can write what the law cannot.
+    """
+    ids = playable(generator)
+    with torch.no_grad():
+        s = law.log_prob(ids).double() - generator.log_prob(ids)
+    if not s.isfinite().all():
+        x = ids[~s.isfinite()][0].tolist()
+        raise ValueError(f"best_judge: ln p/q of the ids {x} is not finite: the law cannot say it")
+
+    def judge(x: Tensor) -> Tensor:
+        if x.is_floating_point():
+            place = torch.arange(ids.shape[1], device=ids.device)
+            return x[:, place, ids].prod(2) @ s.to(x.dtype)
+        return (x[:, None] == ids).all(2).to(s.dtype) @ s
+
+    return judge
 
 
 def estimator_errors(
@@ -72,6 +100,8 @@ def estimator_errors(
     batch_size: int = 32,
     draws: int = 200,
     seed: int = 0,
+    burn_in: int = BURN_IN,
+    law: Any = None,
 ) -> "pandas.DataFrame":
     """Return bias and variance of estimators of one gradient, against the exact one, in its units.
 
@@ -81,48 +111,114 @@ def estimator_errors(
         cosine     of mean e with g; 0 where mean e is 0
         variance   E |e - mean e|^2 / |g|^2: the trace of the covariance
         rmse       sqrt(E |e - g|^2) / |g|; below 1 a step is better than no step
+        seconds    wall clock an estimate: to play, to judge, and back to G's weights; the median
+
+    All rows estimate the gradient that `exact_gradient` returns. A score function does with the
+    option ``reward="loss"``; an estimator that weighs sentences by e^s (`Weighted`) with a loss
+    whose generator(s) is -e^s where moreover E_q e^s = 1, as of `best_judge`; one that relaxes
+    tokens and a D of tokens only where no <eos> can be written.
 
     Args:
         generator: of a language that can be enumerated; stands still.
-        judge: maps ids or simplex points to one logit a sentence; stands still.
-        loss: an entry of `LOSSES`; all estimate grad E_q loss.generator(s(x)).
-        estimators: name to estimator; a score function needs the option ``reward="loss"``.
+        judge: maps ids or simplex points to one logit a sentence, or a token; stands still.
+        loss: an entry of `LOSSES`.
+        estimators: name to estimator; one that learns goes on learning through its row.
         temperatures: of relaxed tokens.
         batch_size: sentences an estimate.
         draws: independent estimates a row.
         seed: of the noise; the same for every row.
+        burn_in: batches a row thrown away first, in which a baseline settles; one that is learned
+            needs hundreds.
+        law: what real sentences are drawn from, for estimators that ask for some.
 
     Raises   ValueError for an estimator that has another objective, or a gradient that is 0
     """
     import pandas
 
-    for name, estimator in estimators.items():
-        reward = getattr(estimator, "reward", "loss")
-        if estimator.per_token or reward != "loss":
-            raise ValueError(
-                f"estimator_errors: {name!r} pays reward {reward!r}"
-                + (" for every prefix" if estimator.per_token else "")
-                + "; all must share one objective: score functions take reward='loss'"
-            )
+    _one_objective(generator, judge, loss, estimators, law)
     exact = exact_gradient(generator, judge, loss).double()
     size = exact.norm().item()
     if not size > 0:
         raise ValueError("estimator_errors: the exact gradient is 0, so nothing is relative to it")
     rows = []
     for name, estimator in estimators.items():
-        own = {knob.name for knob in estimator.knobs}
-        for temperature in temperatures if "temperature" in own else (float("nan"),):
-            slots = {"temperature": torch.tensor(temperature, dtype=torch.float64)}
+        slots = {knob.name: _slot(knob.default) for knob in estimator.knobs}
+        for temperature in temperatures if "temperature" in slots else (float("nan"),):
+            slots["temperature"] = _slot(temperature)
             noise = torch.Generator(exact.device).manual_seed(seed)
-            drawn = []
-            for _ in range(BURN_IN + draws):
-                value = estimator.loss(
-                    estimator.play(generator, batch_size, noise, slots), judge, loss
-                )
-                drawn.append(_flat(value, generator))
-            found = _errors(torch.stack(drawn[BURN_IN:]).double() / size, exact / size)
+            real = None if law is None else functools.partial(law.sample, batch_size, noise)
+            drawn, seconds = [], []
+            for _ in range(burn_in + draws):
+                began = time.perf_counter()
+                rollout = estimator.play(generator, batch_size, noise, slots, real)
+                drawn.append(_flat(estimator.loss(rollout, judge, loss), generator))
+                seconds.append(time.perf_counter() - began)
+            found = _errors(torch.stack(drawn[burn_in:]).double() / size, exact / size)
+            found["seconds"] = statistics.median(seconds[burn_in:])
             rows.append({"estimator": name, "temperature": temperature, **found})
     return pandas.DataFrame(rows)
+
+
+def _slot(value: float) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64)
+
+
+def _one_objective(
+    generator: nn.Module,
+    judge: Judge,
+    loss: type,
+    estimators: Mapping[str, Estimator],
+    law: Any,
+) -> None:
+    """Raise ValueError unless all estimators estimate the gradient of E_q cost(x)."""
+    ids = playable(generator)
+    with torch.no_grad():
+        s, log_q = judge(ids), generator.log_prob(ids)
+    tokens, ends = s.dim() == 2, bool((ids == EOS).any())
+    for name, estimator in estimators.items():
+        reward = getattr(estimator, "reward", "loss")
+        if reward != "loss":
+            raise ValueError(
+                f"estimator_errors: {name!r} pays reward {reward!r}; all must share one objective: "
+                f"score functions take reward='loss'"
+            )
+        if estimator.per_token not in (None, tokens):
+            needs = "for every prefix" if estimator.per_token else "for whole sentences"
+            raise ValueError(
+                f"estimator_errors: {name!r} needs a D with a logit {needs}, and this judge has "
+                f"one a {'token' if tokens else 'sentence'}"
+            )
+        if tokens and ends and not estimator.likelihood:
+            raise ValueError(
+                f"estimator_errors: {name!r} averages D's logits over the tokens of a batch, "
+                f"another objective where sentences end early: use a language without <eos>"
+            )
+        if estimator.log_odds:
+            _weighs(name, estimator, loss, s, log_q, ids, law)
+
+
+def _weighs(
+    name: str, estimator: Estimator, loss: type, s: Tensor, log_q: Tensor, ids: Tensor, law: Any
+) -> None:
+    """Raise ValueError unless the cross-entropy to q e^s / Z has the gradient of E_q -e^s here."""
+    if not torch.allclose(loss.generator(s), -s.exp()):
+        raise ValueError(
+            f"estimator_errors: {name!r} weighs sentences by e^s, which is for a loss whose "
+            f"generator(s) is -e^s; {loss.name!r} has another objective"
+        )
+    z = (log_q + s).exp().sum().item()
+    if abs(z - 1) > 1e-6:
+        raise ValueError(
+            f"estimator_errors: {name!r} normalises its weights, and here E_q e^s = {z:.6g}, so "
+            f"its gradient is that over {z:.6g}; give a judge with 1, such as best_judge(...)"
+        )
+    kept = any(knob.name == "prefix" and knob.default > 0 for knob in estimator.knobs)
+    if kept and (law is None or not torch.allclose(law.log_prob(ids), log_q + s)):
+        raise ValueError(
+            f"estimator_errors: {name!r} keeps beginnings of real sentences, so it shares the "
+            f"objective only where s is ln p/q of the law that they come from: pass law= and "
+            f"best_judge(generator, law)"
+        )
 
 
 def _errors(drawn: Tensor, exact: Tensor) -> dict[str, float]:

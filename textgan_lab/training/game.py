@@ -46,6 +46,7 @@ class Game:
         self.given: int = getattr(self.data, "given", 0)
         self.vocab_size = getattr(self.data, "vocab_size", None)
         self.positions = 0  # token positions read or written since the trainer last asked
+        self._read: list[tuple[Tensor, Tensor]] = []  # by a D that remembers, in its newest update
         self._batch_positions = spec.batch_size * getattr(self.data, "length", 1)
         for dropout in parts.dropouts:
             dropout.p, dropout.generator = slots["d_dropout"], streams["d_dropout"]
@@ -100,7 +101,11 @@ class Game:
 
     def d_update(self) -> Values:
         """Move D towards telling a batch of real rows from one that G plays."""
+        self._read.clear()
         values = self._update("d", self.d, self._d_objective)
+        for real, fake in self._read:  # its memory learns with the weights just moved
+            self.drop_out(False)
+            self.discriminator.remember(real, fake, self.ok)
         for remedy, strength in self._active():
             remedy.on_weights(self.d.flat, strength)
         return values
@@ -137,6 +142,8 @@ class Game:
         with torch.no_grad():
             rollout = self.rollout(self.estimator.fakes, lambda: real)
         real_mask = None if rollout.ids is None else counted(real, self.given)
+        real_mask = self.estimator.counted(real_mask, self.streams["d_noise"])
+        rollout.mask = self.estimator.counted(rollout.mask, self.streams["d_noise"])
         self.drop_out(self.turned.get("d_dropout", 0) > 0)
         play = self.judged(self.on_input(real), self.on_input(rollout.x), real_mask, rollout.mask)
         parts = {
@@ -144,6 +151,8 @@ class Game:
                 play.real_logits, play.fake_logits, play.real_mask, play.fake_mask
             )
         }
+        if hasattr(self.discriminator, "remember"):
+            self._read.append((play.real, play.fake))
         loss = self._total(parts, lambda remedy: remedy.d_term(play))
         s_real, s_fake = play.real_logits.detach(), play.fake_logits.detach()
         at_real, at_fake = mean(s_real, play.real_mask), mean(s_fake, play.fake_mask)
@@ -213,8 +222,14 @@ class Game:
         return x
 
     def judge(self, x: Tensor) -> Tensor:
-        """Return D's logits on what G played."""
-        return self.discriminator(self.on_input(x))
+        """Return D's logits on what G played, or on as many sentences as it takes to find out.
+
+        Noise makes simplex points of ids, vocab times as large: then a batch is read at a time.
+        """
+        if self.turned.get("d_noise", 0) == 0 or len(x) <= self.spec.batch_size:
+            return self.discriminator(self.on_input(x))
+        parts = x.split(self.spec.batch_size)
+        return torch.cat([self.discriminator(self.on_input(part)) for part in parts])
 
     def judged(
         self, real: Tensor, fake: Tensor, real_mask: Tensor | None, fake_mask: Tensor | None

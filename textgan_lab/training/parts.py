@@ -1,5 +1,6 @@
 """From a spec to parts that fit together: what a trainer is assembled from."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,19 +109,22 @@ def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> N
         if part.kind != kind:
             fitting = [name for name, other in catalogue.items() if other.kind == kind]
             wrong.append(f"{what} {part.name!r} plays {part.kind}; for {kind}: {_list(fitting)}")
-    if not wrong and estimator.per_token not in (None, d.per_token):
-        fitting = [
-            name for name, other in DISCRIMINATORS.items()
-            if other.kind == kind and other.per_token == estimator.per_token
-        ]  # fmt: skip
-        unit = "token" if estimator.per_token else "sentence"
-        wrong.append(
-            f"estimator {estimator.name!r} needs a discriminator with one logit a {unit}: "
-            f"{_list(fitting)}"
-        )
+    for what, part in () if wrong else (("estimator", estimator), ("loss", loss)):
+        if part.per_token not in (None, d.per_token):
+            fitting = [
+                name for name, other in DISCRIMINATORS.items()
+                if other.kind == kind and other.per_token == part.per_token
+            ]  # fmt: skip
+            unit = "token" if part.per_token else "sentence"
+            wrong.append(
+                f"{what} {part.name!r} needs a discriminator with one logit a {unit}: "
+                f"{_list(fitting)}"
+            )
     for remedy in remedies:
         if kind not in remedy.kinds:
             wrong.append(f"remedy {remedy.name!r} does not apply to {kind}")
+        else:
+            wrong.extend(_lacking(spec, data, remedy))
         if remedy.binary_only and not loss.binary:
             fitting = [name for name, other in LOSSES.items() if other.binary]
             wrong.append(
@@ -141,6 +145,25 @@ def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> N
     if wrong:
         raise ValueError(f"the data {data.name!r} is {kind}, and: " + "; ".join(wrong))
     estimator.check(loss)
+
+
+def _lacking(spec: Spec, data: Any, remedy: Any) -> Iterator[str]:
+    """Yield what a remedy needs of other parts that they have not, and which have it."""
+    for what, attribute in remedy.needs.items():
+        if what == "data":
+            part, fitting = data, ["data of prompts and their replies"]
+        else:
+            catalogue = {"generator": GENERATORS, "discriminator": DISCRIMINATORS}[what]
+            part = catalogue[chosen(getattr(spec, what))[0]]
+            fitting = [
+                name for name, other in catalogue.items()
+                if other.kind == data.kind and getattr(other, attribute, None)
+            ]  # fmt: skip
+        if not getattr(part, attribute, None):
+            yield (
+                f"remedy {remedy.name!r} needs {attribute!r} of the {what}, which {part.name!r} "
+                f"lacks: {_list(fitting)}"
+            )
 
 
 def _list(names: list[str]) -> str:

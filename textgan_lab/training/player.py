@@ -24,6 +24,12 @@ class Player:
         for p, piece in zip(self.params, self.flat.split(sizes), strict=True):
             p.data = piece.view_as(p)
 
+    @property
+    def buffers(self) -> dict[str, Tensor]:
+        """What the network keeps beside its weights, that no gradient moves."""
+        weights = dict(self.module.named_parameters())
+        return {n: x for n, x in self.module.state_dict().items() if n not in weights}
+
     def pieces(self, flat: Tensor) -> list[Tensor]:
         """Cut a flat tensor into the pieces that optimisers update."""
         return [flat] if flat.is_cuda else list(flat.split(PIECE))

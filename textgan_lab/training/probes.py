@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..catalogue import Catalogue
-from ..data.law import PAD, counted
+from ..data.law import PAD, counted, seed
 from ..metrics import compare_laws, distinct, unique_ratio
 from ..metrics.cells import cell_scores
 from ..models.sampling import Rollout
@@ -100,6 +100,25 @@ def held_out_nll(m: Measurement) -> dict[str, float]:
     total = -m.held_out_log_q.sum().item()
     tokens = m.counted(m.held_out).sum().item()
     return {"held_out_nll": total / tokens, "held_out_nll.sentence": total / len(m.held_out)}
+
+
+@PROBES.register("latent")
+def latent(m: Measurement) -> dict[str, float]:
+    """Bound on the held-out likelihood of a G with a latent code, and what its code is worth.
+
+    ``held_out_nll_bound`` is E_real[-ELBO] >= E_real[-ln q], nats per token and per sentence; the
+    noise in it is the same at every measurement. Further values are the generator's (`examine`).
+    """
+    if not hasattr(m.generator, "elbo"):
+        return {}
+    noise = torch.Generator(m.held_out.device).manual_seed(seed("latent"))
+    total = -m.generator.elbo(m.held_out, noise).sum().item()
+    told = m.generator.examine(m.held_out, noise)
+    return {
+        "held_out_nll_bound": total / m.counted(m.held_out).sum().item(),
+        "held_out_nll_bound.sentence": total / len(m.held_out),
+        **{name: value.item() for name, value in told.items()},
+    }
 
 
 @PROBES.register("entropy")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 
+from ..baselines import BASELINES  # noqa: F401  whose generators a spec can name
 from ..catalogue import Catalogue
 from ..models import DISCRIMINATORS, GENERATORS
 from ..objectives import ESTIMATORS, LOSSES, REMEDIES

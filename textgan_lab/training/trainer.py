@@ -396,6 +396,10 @@ class Trainer:
             "optimisers": {
                 side: [x.clone() for x in o.state()] for side, o in self.game.optimisers.items()
             },
+            "buffers": {
+                side: {name: x.clone() for name, x in player.buffers.items()}
+                for side, player in (("g", self.game.g), ("d", self.game.d))
+            },
             "estimator": self.estimator.state(),
             "streams": {name: stream.get_state() for name, stream in self.streams.items()},
             "applied": dict(self._applied.values),
@@ -414,6 +418,9 @@ class Trainer:
             self.game.d.flat.copy_(snapshot["d"])
             self.game.g.direction.copy_(snapshot["g_direction"])
             self.game.d.direction.copy_(snapshot["d_direction"])
+            for side, player in (("g", self.game.g), ("d", self.game.d)):
+                for name, buffer in player.buffers.items():
+                    buffer.copy_(snapshot["buffers"][side][name])
             for side, kept in snapshot["optimisers"].items():
                 for now, then in zip(self.game.optimisers[side].state(), kept, strict=True):
                     now.copy_(then)

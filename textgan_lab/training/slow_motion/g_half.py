@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ...objectives.estimators import REWARDS, ScoreFunction
+from ...objectives.estimators import REWARDS, ScoreFunction, Weighted
 from .half import Half, math_of
 from .phase import Phase, short
 
@@ -27,12 +27,15 @@ class GHalf(Half):
             reward = {"probability": "2 D - 1", "loss": f"minus {math_of(loss.generator)}"}
             term = f"-(mean reward), reward = {reward[estimator.reward]}"
             said = "G cannot differentiate through words, so D's opinion is paid out as a reward."
+        elif isinstance(estimator, Weighted):
+            term = "-(sum over a group's fakes of weight * ln q), weight = its share of e^s"
+            said = "G learns its own sentences by heart, the more the better D finds them."
         else:
             term = f"mean over fakes of {math_of(loss.generator)}"
             said = "G is paid for what D takes for real."
         names = [term, *(name for name, _ in terms)]
         numbers = [adversarial, *(value for _, value in terms)]
-        first = self._alone(self._paid, self.seen["judge"][-1], self.seen["rollout"][-1].mask)
+        first = self._first()
         formula = (
             f"g_loss = {' + '.join(names)}\n       = {' + '.join(map(short, numbers))}"
             + (f" = {short(total)}" if terms else "")
@@ -40,6 +43,13 @@ class GHalf(Half):
         )
         values = {"g_loss": total, "adversarial": adversarial, "first": first}
         return self._phase("loss", "G's loss", said, formula=formula, values=values)
+
+    def _first(self) -> float:
+        """Return what the first sentence or point contributes."""
+        rollout, estimator = self.seen["rollout"][-1], self.twin.estimator
+        if isinstance(estimator, Weighted):
+            return -(estimator.credit.returns[0] * rollout.log_q[0]).sum().item()
+        return self._alone(self._paid, self.seen["judge"][-1], rollout.mask)
 
     def _paid(self, s: Tensor) -> Tensor:
         """Return what G minimises on each logit: minus its reward, or the loss itself."""

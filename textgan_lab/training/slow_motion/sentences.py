@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ...models.sampling import Rollout, draw, gumbel
-from ...objectives.estimators import Gumbel, ScoreFunction
+from ...objectives.estimators import Continued, Gumbel
 from .g_half import GHalf
 from .half import rows
 from .phase import Choice, Line, Phase, short
@@ -26,7 +26,7 @@ class SentencesHalf(GHalf):
         return [
             self._noise(line.words, noise, relaxed),
             self._phase(
-                "tokens", "words chosen", self._how_chosen(relaxed), choices=choices,
+                "tokens", "words chosen", self._how_chosen(rollout, relaxed), choices=choices,
                 values={"log_q": rollout.log_q[0].sum().item()},
             ),
             self._phase(
@@ -51,8 +51,10 @@ class SentencesHalf(GHalf):
             lines=(Line("fake", words, (), under),),
         )  # fmt: skip
 
-    def _how_chosen(self, relaxed: bool) -> str:
+    def _how_chosen(self, rollout: Rollout, relaxed: bool) -> str:
         said = "Word after word, G gives every word of the vocabulary a probability. "
+        if isinstance(rollout, Continued):
+            said = f"The first words, {rollout.kept:.0f} at most, are a real sentence's. {said}"
         if not relaxed:
             return said + "The uniform number falls on one of them, and that word is written."
         said += "To each ln q the word's noise is added, and the largest sum wins. "
@@ -97,52 +99,23 @@ class SentencesHalf(GHalf):
         return tuple(found)
 
     def _credit(self, rollout: Rollout, line: Line) -> Phase:
-        if isinstance(self.twin.estimator, ScoreFunction):
-            return self._rewarded(rollout, line)
+        if self.twin.estimator.credit is not None:
+            return self._rewarded(line)
         return self._pulled(rollout, line)
 
-    def _rewarded(self, rollout: Rollout, line: Line) -> Phase:
-        """Reward, baseline and advantage of each word; the advantage is read off the gradient."""
-        twin, logits = self.twin, self.seen["judge"][-1].detach()
-        estimator, ids, n = twin.estimator, rollout.ids, len(rollout.ids)
-        kept = estimator.state()
-        estimator.load_state(self.memory)
-        again = twin.generator.score(ids)
-        value = estimator.loss(again, lambda x: logits, twin.loss)
-        (slope,) = torch.autograd.grad(value, again.log_p)
-        estimator.load_state(kept)
-        # -d loss / d ln q, over the mean's 1/n: for one reward a word, also over its 1/length
-        scale = -n * (ids.shape[1] if estimator.per_token else 1)
-        advantage = scale * slope.gather(2, ids[..., None])[0, :, 0]
-        over = "positions" if estimator.per_token else "sentences, of the sum over words,"
-        reward = estimator._rewards(rollout, lambda x: logits, twin.loss)
-        baseline = self.memory.get("baseline", torch.zeros(()))
-        count = len(line.words)
-        if estimator.per_token:
-            rewards, base = (
-                reward[0, :count].tolist(),
-                baseline.expand(ids.shape[1])[:count].tolist(),
-            )
-            said = (
-                f"Each prefix has a reward; a word is credited with its own and those that follow, "
-                f"each {short(estimator.discount)} times the one before, minus what past batches "
-                f"earned from there on."
-            )
-        else:
-            one = (
-                reward[0] if reward.dim() == 1 else (reward * rollout.mask)[0].sum() / ids.shape[1]
-            )
-            rewards, base = [one.item()] * count, [baseline.item()] * count
-            said = (
-                "One reward for the whole sentence, so every word of it gets the same credit, "
-                "minus what past batches earned on average."
-            )
-        credit = advantage[:count].tolist()
-        under = {"reward": rewards, "baseline": base, "credit": credit}
+    def _rewarded(self, line: Line) -> Phase:
+        """Show what each word was paid, and what was left of it as a factor of its gradient."""
+        estimator, count = self.twin.estimator, len(line.words)
+        reward, returns, advantage = (x[0, :count] for x in estimator.credit)
+        credit = advantage.tolist()
+        under = {
+            "reward": reward.tolist(), "baseline": (returns - advantage).tolist(), "credit": credit,
+        }  # fmt: skip
         return self._phase(
             "credit", "credit for each word",
-            f"{said} A positive credit makes the word likelier, a negative one less so.",
-            formula=f"gradient of the loss = -mean over {over} of credit * gradient of ln q(word)",
+            f"{estimator.explained} A positive credit makes the word likelier, a negative one less "
+            f"so.",
+            formula=f"gradient of the loss = {estimator.formula}",
             values={f"credit.{t}": value for t, value in enumerate(credit)},
             lines=(Line("fake", line.words, tuple(credit), rows(under)),),
         )  # fmt: skip

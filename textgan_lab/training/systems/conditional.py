@@ -1,0 +1,126 @@
+"""Replies to a prompt: dialogue, translation, captions on demand."""
+
+from ..spec import Choice
+from .policy import D_FIRST
+from .system import SYSTEMS, UPDATES, WARM_UP, System, spec
+
+
+@SYSTEMS.register("dialogue-regs")
+def dialogue_regs(*, data: Choice = "dialogue", seed: int = 0, device: str = "auto") -> System:
+    """D judges one random prefix of each reply, and pays every word what its prefix is worth."""
+    return System(
+        name="dialogue-regs",
+        title="Adversarial dialogue, REGS",
+        article="Li et al. 2017",
+        idea="Credit for every word without rollouts: D learns to judge partial replies.",
+        cost="The value of a prefix stands for that of its endings: biased, and less exact.",
+        exact="objectives/test_rollouts.py::test_regs_credits_each_word_with_its_own_prefix_only",
+        spec=spec(
+            data, seed, device,
+            discriminator="lstm",
+            estimator="regs",
+            d_first_steps=D_FIRST,
+            teacher_steps=1,
+            knobs={"g_lr": 1e-3, "d_lr": 1e-3, "d_steps": 5, "mle_lr": 1e-3},
+        ),
+        steps=WARM_UP + D_FIRST + UPDATES,
+    )  # fmt: skip
+
+
+@SYSTEMS.register("dialogue-rollouts")
+def dialogue_rollouts(*, data: Choice = "dialogue", seed: int = 0, device: str = "auto") -> System:
+    """The same game with Monte-Carlo rollouts: five endings for every prefix of a reply."""
+    return System(
+        name="dialogue-rollouts",
+        title="Adversarial dialogue, Monte Carlo",
+        article="Li et al. 2017",
+        idea="What D thinks of whole replies is the credit of their words.",
+        cost="Five endings a word; its authors found it better than REGS, and slower.",
+        exact=(
+            "objectives/test_rollouts.py::"
+            "test_every_prefix_gets_the_rewards_of_its_own_completions"
+        ),
+        spec=spec(
+            data, seed, device,
+            discriminator="pair_cnn",
+            estimator={"rollouts": {"completions": 5}},
+            d_first_steps=D_FIRST,
+            teacher_steps=1,
+            knobs={"g_lr": 1e-3, "d_lr": 1e-3, "d_steps": 5, "mle_lr": 1e-3},
+        ),
+        steps=WARM_UP + D_FIRST + UPDATES,
+    )  # fmt: skip
+
+
+def _translation(data: Choice, seed: int, device: str, **parts):
+    """Return what the two translators share: attention, a D of 0.82 at the start, RMSProp."""
+    return spec(
+        data, seed, device,
+        generator="attention",
+        estimator={"rollouts": {"completions": 5}},
+        remedies={"weight_clipping": {"bound": 1.0}},
+        d_first_steps=1000,
+        d_first_accuracy=0.82,
+        teacher_steps=1,
+        g_optimiser="rmsprop",
+        d_optimiser="rmsprop",
+        g_clip=1.0,
+        d_clip=1.0,
+        probe_every=10,
+        knobs={"g_lr": 1e-3, "d_lr": 1e-3, "mle_lr": 1e-3},
+        **parts,
+    )  # fmt: skip
+
+
+@SYSTEMS.register("csgan-nmt")
+def csgan_nmt(*, data: Choice = "dialogue", seed: int = 0, device: str = "auto") -> System:
+    """Sequence to sequence with attention against a CNN that reads source and target."""
+    return System(
+        name="csgan-nmt",
+        title="CSGAN-NMT",
+        article="Yang et al. 2018",
+        idea="D starts neither blind nor perfect, at 0.82, and every policy step has a lesson.",
+        cost="Much preparation; the lessons do most of the learning.",
+        exact="objectives/test_rollouts.py::test_a_delayed_policy_is_biased_and_a_live_one_is_not",
+        spec=_translation(data, seed, device, discriminator="pair_cnn"),
+        steps=WARM_UP + 1000 + UPDATES,
+    )
+
+
+@SYSTEMS.register("csgan-nmt-rnn")
+def csgan_nmt_rnn(*, data: Choice = "dialogue", seed: int = 0, device: str = "auto") -> System:
+    """The same with a recurrent D, which its authors found to be right too early."""
+    return System(
+        name="csgan-nmt-rnn",
+        title="CSGAN-NMT, recurrent D",
+        article="Yang et al. 2018",
+        idea="An RNN reads replies in order, and tells fakes sooner than a CNN.",
+        cost="Rewards near 0 from the start: too good a D teaches nothing.",
+        exact="objectives/test_rollouts.py::test_a_delayed_policy_is_biased_and_a_live_one_is_not",
+        spec=_translation(data, seed, device, discriminator="pair_lstm"),
+        steps=WARM_UP + 1000 + UPDATES,
+    )
+
+
+@SYSTEMS.register("conditional-gan")
+def conditional_gan(
+    *, data: Choice = "captions-by-scene", seed: int = 0, device: str = "auto"
+) -> System:
+    """A label in, a caption out; real captions under a wrong label are fakes as well."""
+    return System(
+        name="conditional-gan",
+        title="Conditional GAN",
+        article="Mirza & Osindero 2014; Reed et al. 2016 for wrong pairs",
+        idea="Say what is wanted; D checks the answer against the question.",
+        cost="D may ignore the label unless it sees wrong pairs.",
+        exact=(
+            "objectives/test_remedies.py::"
+            "test_wrong_pairs_are_real_replies_under_the_prompt_of_the_row_before"
+        ),
+        spec=spec(
+            data, seed, device,
+            remedies={"mismatch": {"weight": 1.0}},
+            knobs={"g_lr": 3e-4, "d_lr": 1e-2},
+        ),
+        steps=WARM_UP + UPDATES,
+    )  # fmt: skip

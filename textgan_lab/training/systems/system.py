@@ -1,0 +1,46 @@
+"""A system: a named text GAN of the literature as a composition of catalogue parts, or a rival."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...catalogue import Catalogue
+from ...knobs import Schedule
+from ..spec import Choice, Spec
+from ..trainer import Trainer
+
+SYSTEMS = Catalogue("system")
+
+WARM_UP = 250  # likelihood updates before play, for all that start from a language model
+UPDATES = 300  # updates of G in play at the class-room budget, the same for all
+
+
+@dataclass(frozen=True)
+class System:
+    """A run to start: ``steps`` of ``spec`` under ``schedule``, at class-room sizes.
+
+    ``article`` is where it comes from, ``idea`` what it was for, ``cost`` what it pays or where it
+    falls short; ``exact`` is the test, ``file::function`` under tests, that holds its gradient
+    against an exact one.
+    """
+
+    name: str
+    title: str
+    article: str
+    idea: str
+    cost: str
+    exact: str
+    spec: Spec
+    steps: int
+    schedule: Schedule = field(default_factory=Schedule)
+
+    def trainer(self, *, data: Any = None) -> Trainer:
+        """Return its trainer, ready for ``steps`` steps; ``data`` replaces loading the spec's."""
+        return Trainer(self.spec, self.schedule, data=data)
+
+
+def spec(data: Choice, seed: int, device: str, **parts: Any) -> Spec:
+    """Return a spec at class-room sizes: batches of 32, a warm-up of `WARM_UP`, unless told."""
+    return Spec(**{
+        "data": data, "seed": seed, "device": device, "batch_size": 32, "mle_steps": WARM_UP,
+        **parts,
+    })  # fmt: skip
