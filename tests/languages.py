@@ -104,3 +104,15 @@ class TwoClouds:
         noise = 0.1 * torch.randn(pool + 200, 2, generator=seeded(5))
         noise[:, 0] += torch.tensor([-1.0, 1.0]).repeat(pool // 2 + 100)
         self.train, self.validation, self.test = noise.split([pool, 100, 100])
+
+
+class Frames(TwoClouds):
+    """Points with a ``shape`` too, for the players that need one."""
+
+    name, dim, shape = "frames", 12, (4, 3)
+
+    def __init__(self):
+        super().__init__()
+        self.train, self.validation, self.test = (
+            rows.repeat(1, 6) for rows in (self.train, self.validation, self.test)
+        )

@@ -82,10 +82,10 @@ of at most {READING["max_length"]} words, vocabulary {corpus.vocab_size:,}; spli
 published ("{audit.verdict}" by n-grams). Every G is the default LSTM after {WARM_UP} updates by
 likelihood; the last two then played {PLAY} updates against D, batch 64.
 
-Median [range] over seeds {", ".join(map(str, SEEDS[: len(told)]))}, each with its own G, judges and draws. `real`: as many other
-captions, which is what a perfect G would score, and the aim. {judges.n:,} sentences a side, readers
-that learned {judges.taught:,} by {READING_STEPS} updates; likelihoods in nats a token. What each
-row means: `TextJudges.quality`.
+Median [range] over {len(told)} of {len(SEEDS)} seeds, each with its own G, judges and draws.
+`real`: as many other captions, which is what a perfect G would score, and the aim.
+{judges.n:,} sentences a side, readers that learned {judges.taught:,} by {READING_STEPS} updates;
+likelihoods in nats a token. What each row means: `TextJudges.quality`.
 
 | | {" | ".join(systems)} |
 |{"---|" * (1 + len(systems))}

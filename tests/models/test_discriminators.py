@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from dialogues import TinyDialogue
-from languages import EOS, PAD, TinyLanguage, TwoClouds, seeded
+from languages import EOS, PAD, Frames, TinyLanguage, seeded
 
 from textgan_lab.models import DISCRIMINATORS, Dropout
 
@@ -20,16 +20,6 @@ DIALOGUES = {  # for those that read prompt and reply apart; both parts shorter 
     "short": TinyDialogue(eos=True),
     "long": TinyDialogue(words=2, reply=7, pool=5),
 }
-
-
-class Frames(TwoClouds):
-    """Points with a ``shape`` too, for the players that need one."""
-
-    name, dim, shape = "frames", 12, (4, 3)
-
-    def __init__(self):
-        super().__init__()
-        self.train = self.train.repeat(1, 6)
 
 
 def language(name, size):

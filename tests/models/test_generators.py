@@ -3,7 +3,7 @@
 import pytest
 import torch
 from dialogues import TinyDialogue
-from languages import BOS, EOS, PAD, UNK, TinyLanguage, TwoClouds, chi_square, seeded
+from languages import BOS, EOS, PAD, UNK, Frames, TinyLanguage, chi_square, seeded
 
 from textgan_lab.models import GENERATORS
 
@@ -13,16 +13,6 @@ PAIRED = [name for name in TEXT if getattr(GENERATORS[name], "paired", False)]
 WRITERS = [name for name in TEXT if GENERATORS[name].likelihood and name not in PAIRED]
 POINTS = [name for name, part in GENERATORS.items() if part.kind == "points"]
 DIALOGUE = TinyDialogue().prompts.repeat(10, 1)
-
-
-class Frames(TwoClouds):
-    """Points with a ``shape`` too, for the players that need one."""
-
-    name, dim, shape = "frames", 12, (4, 3)
-
-    def __init__(self):
-        super().__init__()
-        self.train = self.train.repeat(1, 6)
 
 
 def build(name, data, seed=0, scale=2.0):

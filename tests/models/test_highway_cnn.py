@@ -102,7 +102,7 @@ def test_look_up_finds_what_the_product_finds(width):
 
 @pytest.mark.parametrize("gate", module.GATES)
 def test_many_sentences_are_judged_as_few_are(gate, monkeypatch):
-    """Without gradient, the many by table and in parts, the few by products."""
+    """Without gradient, the many by table and in parts; the few, or with gradient, by products."""
     monkeypatch.setattr(module, "ROWS", 64)
     read = []
     monkeypatch.setattr(module, "pooled_by_table", lambda *a: read.append(1) or pooled_by_table(*a))
@@ -113,6 +113,7 @@ def test_many_sentences_are_judged_as_few_are(gate, monkeypatch):
         many = d(ids)
         assert len(read) == len(d.widths)
     torch.testing.assert_close(many, few, rtol=0, atol=1e-6)
+    torch.testing.assert_close(many, d(ids).detach(), rtol=0, atol=1e-6)
     assert many.std() > 1e-2
 
 

@@ -60,6 +60,23 @@ def test_every_prefix_gets_the_rewards_of_its_own_completions(completions):
     assert torch.allclose(found, told)
 
 
+def test_a_prompt_is_given_and_what_follows_it_keeps_its_place():
+    """Two tokens of four are given: two rewards, of the first reply word and of the whole."""
+    data = TinyLanguage(words=4, length=4, pool=10)
+    data.given = 2
+    g = Tabular(data, spread=1.0)
+    estimator = Rollouts(completions=3, reward="loss", baseline="none")
+    real = data.sentences[[3, 77, 200]]
+    played = estimator.play(g, 3, seeded(1), SLOTS, lambda: real)
+    assert torch.equal(played.ids[:, :2], real[:, :2])
+    (slope,) = torch.autograd.grad(estimator.loss(played, code, LOSS), played.log_p)
+    told = estimator.credit.reward
+    assert (slope[:, :2] == 0).all() and (told[:, :2] == 0).all()
+    assert torch.equal(told[:, 3], code(played.ids))
+    for row, worth in zip(played.ids, told[:, 2], strict=True):
+        assert str(int(worth.item())).startswith("".join(map(str, row[:3].tolist())))
+
+
 def test_an_ended_sentence_earns_nothing_more_and_stands_for_itself_at_its_end():
     data = TinyLanguage(words=2, length=4, eos=True, pool=10)
     g = Tabular(data, spread=1.0)

@@ -81,7 +81,7 @@ TEXT, POINTS = TinyLanguage(), TwoClouds()
 @pytest.mark.parametrize(
     "data, spec, said",
     [
-        (POINTS, {}, "is points.* 'lstm' plays text; for points: mlp; .*: pathwise"),
+        (POINTS, {}, "is points.* 'lstm' plays text; for points: mlp, .*: pathwise"),
         (TEXT, {"discriminator": "mlp"}, "'tiny-3-3' is text.* 'mlp' plays points; for text: cnn"),
         (TEXT, {"estimator": "pathwise"}, "estimator 'pathwise' plays points"),
         (POINTS, {"generator": "mlp"}, "discriminator 'cnn' plays text"),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..data.law import counted
 
 IMPOSSIBLE = -1e9  # a logit whose softmax is exactly 0, yet 0 * log-probability stays finite
+BLOCK = 64  # tokens that the first level of a draw chooses among as one
 
 
 class Rollout:
@@ -70,9 +71,6 @@ def in_cache(device: torch.device) -> int:
     A GPU wants few large kernels.
     """
     return 64 if device.type == "cpu" else 8192
-
-
-BLOCK = 64  # tokens that the first level of a draw chooses among as one
 
 
 class NextToken:

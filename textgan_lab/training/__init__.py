@@ -5,6 +5,10 @@ from .live import OPTIMISERS
 from .probes import PROBES
 from .scenarios import SCENARIOS, Scenario
 from .spec import Spec
+from .systems import SYSTEMS, System
 from .trainer import Trainer
 
-__all__ = ["OPTIMISERS", "PROBES", "SCENARIOS", "DamagedCheckpoint", "Scenario", "Spec", "Trainer"]
+__all__ = [
+    "OPTIMISERS", "PROBES", "SCENARIOS", "SYSTEMS", "DamagedCheckpoint", "Scenario", "Spec",
+    "System", "Trainer",
+]  # fmt: skip

@@ -59,7 +59,7 @@ def assemble(spec: Spec, data: Any = None) -> Parts:
     remedies = {
         name: {}
         for name, remedy in REMEDIES.items()
-        if remedy.always and (loss.binary or not remedy.binary_only)
+        if remedy.always and _bears(remedy, loss, estimator)
     }
     remedies = [REMEDIES.make(*remedy) for remedy in {**remedies, **spec.remedies}.items()]
     _fit(spec, data, loss, estimator, remedies)
@@ -97,6 +97,11 @@ def _device(name: str) -> torch.device:
     return device
 
 
+def _bears(remedy: Any, loss: type, estimator: Any) -> bool:
+    """Return whether D's logit still is what the remedy, or the estimator, takes it for."""
+    return not remedy.binary_only or (loss.binary and not estimator.log_odds)
+
+
 def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> None:
     """Raise ValueError, naming every misfit and what would fit, unless the parts fit together."""
     kind, wrong = data.kind, []
@@ -129,6 +134,11 @@ def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> N
             fitting = [name for name, other in LOSSES.items() if other.binary]
             wrong.append(
                 f"remedy {remedy.name!r} needs a binary loss, not {loss.name!r}: {_list(fitting)}"
+            )
+        elif not _bears(remedy, loss, estimator):
+            wrong.append(
+                f"remedy {remedy.name!r} moves D's logit away from ln p/q, which estimator "
+                f"{estimator.name!r} reads: leave one of them out"
             )
     g = GENERATORS[chosen(spec.generator)[0]]
     known = [name for name, other in GENERATORS.items() if other.kind == kind and other.likelihood]

@@ -31,14 +31,16 @@ def quality(
     ``bleu``, ``self_bleu``    mean BLEU-``max_n`` of fakes against the test data, and of each fake
                                against all others
 
-    Raises  TypeError for data that are points, ValueError for data whose law is not known and for
-            temperatures that are not above 0
+    Raises  TypeError for data that are points, ValueError for data whose law is not known, for a
+            generator whose likelihood is not, and for temperatures that are not above 0
     """
     data, generator = trainer.data, trainer.generator
     if data.kind != "text":
         raise TypeError(f"quality: {data.name!r} is no text")
     if data.law is None:
         raise ValueError(f"quality: the law of {data.name!r} is not known; nothing exact to say")
+    if not generator.likelihood:
+        raise ValueError(f"quality: generator {generator.name!r} cannot tell how likely a text is")
     for temperature in temperatures:
         if not temperature > 0:
             raise ValueError(f"temperature: expected a number above 0, got {temperature!r}")

@@ -95,7 +95,7 @@ class Rollouts(ScoreFunction):
 
     @torch.no_grad()
     def _values(self, rollout: Rollout, judge, loss_part: type) -> Tensor:
-        """Return Q_t of all positions but the last, [batch, time - 1]; 0 where nothing is played.
+        """Return Q_t of all positions but the last, [batch, time - 1]; 0 in a prompt.
 
         Entry k of the completions begins with the tokens up to position given + k.
         """
@@ -107,7 +107,7 @@ class Rollouts(ScoreFunction):
         mask = counted(rows, rollout.given).view(ends.shape)
         q = whole(REWARDS[self.reward](s, loss_part), mask).mean(1).T  # [batch, prefixes]
         early = q.new_zeros(len(q), rollout.given)
-        return torch.cat([early, q], 1) * rollout.mask[:, :-1]
+        return torch.cat([early, q], 1)
 
     def state(self):
         """Return what the baseline has learned, and the delayed copy."""

@@ -13,6 +13,7 @@ class Entropy(Remedy):
     """
 
     kinds = ("text",)
+    needs = {"generator": "likelihood"}
 
     def __init__(self, *, weight: float = 0.02):
         self.knob = Knob(

@@ -21,13 +21,29 @@ def trace(trainer: Trainer) -> list[Phase]:
     moves several times a step, its last move is shown. During the likelihood warm-up there is no
     play, and the phases are those of a likelihood update.
 
-    Raises ValueError, before anything moves, when ``d_steps`` and ``g_steps`` are both 0.
+    Raises ValueError, before anything moves, when ``d_steps`` and ``g_steps`` are both 0, and for
+    parts that cannot be told word by word or sample by sample: a generator whose ln q is not known,
+    a loss that compares fakes with real rows.
     """
+    _check(trainer)
     with trainer._lock:
         phases = _taken_apart(trainer.branch())
         for _ in trainer.steps(1):
             pass
     return phases
+
+
+def _check(trainer: Trainer) -> None:
+    if trainer.data.kind == "text" and not trainer.generator.likelihood:
+        raise ValueError(
+            f"slow motion: generator {trainer.generator.name!r} has no probability for each word; "
+            f"step D, step G and the samples still show what it does"
+        )
+    if trainer.loss.needs_real:
+        raise ValueError(
+            f"slow motion: loss {trainer.loss.name!r} is about pairs of a fake and a real row, "
+            f"which are not taken apart yet; step D and step G still work"
+        )
 
 
 def _taken_apart(twin: Trainer) -> list[Phase]:

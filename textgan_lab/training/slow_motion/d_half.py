@@ -90,7 +90,7 @@ class DHalf(Half):
         pair = []
         masks = (play.real_mask, self.seen["rollout"][-1].mask)
         for s, mask in zip((play.real_logits, play.fake_logits), masks, strict=True):
-            pair.append(s[0].item() if s.dim() == 1 else s[0, int(mask[0].sum()) - 1].item())
+            pair.append(s[0].item() if s.dim() == 1 else s[0, mask[0].nonzero()[-1]].item())
         return pair[0], pair[1]
 
     @torch.no_grad()

@@ -29,7 +29,7 @@ def dialogue_regs(*, data: Choice = "dialogue", seed: int = 0, device: str = "au
 
 @SYSTEMS.register("dialogue-rollouts")
 def dialogue_rollouts(*, data: Choice = "dialogue", seed: int = 0, device: str = "auto") -> System:
-    """The same game with Monte-Carlo rollouts: five endings for every prefix of a reply."""
+    """Play the same game with rollouts: five endings for every prefix of a reply."""
     return System(
         name="dialogue-rollouts",
         title="Adversarial dialogue, Monte Carlo",
@@ -89,7 +89,7 @@ def csgan_nmt(*, data: Choice = "dialogue", seed: int = 0, device: str = "auto")
 
 @SYSTEMS.register("csgan-nmt-rnn")
 def csgan_nmt_rnn(*, data: Choice = "dialogue", seed: int = 0, device: str = "auto") -> System:
-    """The same with a recurrent D, which its authors found to be right too early."""
+    """Translate against a recurrent D, which its authors found to be right too early."""
     return System(
         name="csgan-nmt-rnn",
         title="CSGAN-NMT, recurrent D",
@@ -106,7 +106,7 @@ def csgan_nmt_rnn(*, data: Choice = "dialogue", seed: int = 0, device: str = "au
 def conditional_gan(
     *, data: Choice = "captions-by-scene", seed: int = 0, device: str = "auto"
 ) -> System:
-    """A label in, a caption out; real captions under a wrong label are fakes as well."""
+    """Caption a label; real captions under a wrong label are fakes as well."""
     return System(
         name="conditional-gan",
         title="Conditional GAN",

@@ -6,7 +6,7 @@ from .system import SYSTEMS, UPDATES, WARM_UP, System, spec
 
 @SYSTEMS.register("vae-gan")
 def vae_gan(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> System:
-    """A VAE whose decoder also plays against D, with the distance of D's features."""
+    """Let a VAE's decoder play against D, and measure reconstruction in D's features."""
     return System(
         name="vae-gan",
         title="VAE-GAN",
@@ -101,7 +101,7 @@ def mle_transformer(*, data: Choice = "captions", seed: int = 0, device: str = "
 
 @SYSTEMS.register("vae")
 def vae(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> System:
-    """A variational autoencoder of sentences."""
+    """Encode sentences with a variational autoencoder."""
     return _comparator(
         data, seed, device, {"vae": {"free_nats": 0.1, "word_dropout": 0.5}},
         name="vae",
@@ -115,7 +115,7 @@ def vae(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> Sy
 
 @SYSTEMS.register("flow")
 def flow(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> System:
-    """A normalising flow as the density of sentence codes."""
+    """Make a normalising flow the density of sentence codes."""
     return _comparator(
         data, seed, device, "flow",
         name="flow",

@@ -8,7 +8,7 @@ D_FIRST = 100  # updates of D alone after the warm-up
 
 @SYSTEMS.register("reinforce")
 def reinforce(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> System:
-    """The score function with one reward a sentence and a leave-one-out baseline."""
+    """Pay each sentence what D thinks of it, less what the others of the batch got."""
     return System(
         name="reinforce",
         title="REINFORCE",
@@ -48,7 +48,7 @@ def seqgan(*, data: Choice = "captions", seed: int = 0, device: str = "auto") ->
 
 @SYSTEMS.register("seqgan-step")
 def seqgan_step(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> System:
-    """A reward for every prefix, and nothing else of ScratchGAN: the ablation of its paper."""
+    """Reward every prefix, and do nothing else of ScratchGAN: the ablation of its paper."""
     return System(
         name="seqgan-step",
         title="SeqGAN-step",

@@ -48,7 +48,7 @@ def relgan(*, data: Choice = "captions", seed: int = 0, device: str = "auto") ->
             discriminator="multi_representation",
             loss="relativistic",
             estimator=SOFT,
-            knobs={"g_lr": 3e-4, "d_lr": 3e-3},
+            knobs={"g_lr": 1e-4, "d_lr": 1e-4, "d_steps": 5},
         ),
         steps=WARM_UP + UPDATES,
         schedule=colder,
@@ -57,7 +57,7 @@ def relgan(*, data: Choice = "captions", seed: int = 0, device: str = "auto") ->
 
 @SYSTEMS.register("transformer-gan")
 def transformer_gan(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> System:
-    """A decoder-only Transformer in G's place, all else as in gumbel-gan."""
+    """Put a decoder-only Transformer in G's place, all else as in gumbel-gan."""
     return System(
         name="transformer-gan",
         title="Transformer GAN",
