@@ -55,10 +55,9 @@ def waves_gan(*, data: Choice = "waves", seed: int = 0, device: str = "auto") ->
             generator="series_cnn",
             discriminator="series_cnn",
             estimator="pathwise",
-            remedies={"r1": {"weight": 0.1}},
             mle_steps=0,
             batch_size=64,
-            knobs={"g_lr": 1e-3, "d_lr": 1e-3},
+            knobs={"g_lr": 2e-3, "d_lr": 2e-3},
         ),
         steps=UPDATES,
     )  # fmt: skip
@@ -81,7 +80,7 @@ def mle(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> Sy
         article="Caccia et al. 2020 for the comparison",
         idea="Say what real text says, word by word.",
         cost="Never hears how its own sentences sound.",
-        exact="models/test_generators.py::test_probabilities_sum_to_one",
+        exact="models/test_generators.py::test_probabilities_sum_to_one_over_everything_it_can_write",
     )  # fmt: skip
 
 
@@ -95,7 +94,7 @@ def mle_transformer(*, data: Choice = "captions", seed: int = 0, device: str = "
         article="Vaswani et al. 2017",
         idea="The same with attention over the prefix.",
         cost="Slower than an LSTM at these sizes.",
-        exact="models/test_generators.py::test_probabilities_sum_to_one",
+        exact="models/test_generators.py::test_probabilities_sum_to_one_over_everything_it_can_write",
     )  # fmt: skip
 
 
