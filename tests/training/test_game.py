@@ -45,6 +45,10 @@ def test_a_lesson_follows_each_move_of_g_and_leaves_its_record_alone():
         assert {"mle_loss", "mle_grad_norm"} <= set(with_lessons) - set(without)
     first = taught.telemetry.rows[0], plain.telemetry.rows[0]
     assert first[0]["g_grad_norm"] == first[1]["g_grad_norm"]  # of play, not of the lesson
+    taught.game.g_update()
+    direction = taught.game.g.direction.clone()
+    taught.game._lesson()
+    assert torch.equal(taught.game.g.direction, direction)  # the next cosine is of play as well
     moved = build(teacher_steps=1, knobs={"g_lr": 0.0, "d_lr": 0.0, "mle_lr": 0.05})
     list(moved.steps(60))
     losses = [row["mle_loss"] for row in moved.telemetry.rows]
