@@ -10,7 +10,7 @@ from ...models.sampling import Rollout
 from .contract import ESTIMATORS, Estimator
 from .score_function import REWARDS, ScoreFunction, whole
 
-ROWS = 4096  # sentences that D reads at a time: N (T - 1) times the batch would not fit (ours)
+ROWS = 32_768  # sentences that D reads at a time: more would not fit, and fewer cost a D of tables more
 POLICIES = ("live", "delayed")
 
 
