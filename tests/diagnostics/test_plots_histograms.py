@@ -1,5 +1,9 @@
 """Plots of modes over time: what is drawn is what was recorded."""
 
+import base64
+import io
+import re
+
 import numpy as np
 import pytest
 from matplotlib import pyplot
@@ -84,8 +88,15 @@ def test_a_film_has_a_frame_a_measurement_and_a_bar_a_mode(tmp_path):
 
 def test_a_film_shows_itself_with_buttons():
     page = plots.mode_film(record(), names=["right", "none"])._repr_html_()
-    assert page.count("data:image/png;base64") == 3 and page.count("<button") == 9
+    assert page.count("data:image/png;base64") == 4 and page.count("<button") == 9
     assert "▷</button>" in page
+
+
+def test_where_no_script_may_run_a_film_is_its_first_frame():
+    page = plots.mode_film(record())._repr_html_()
+    still = re.search(r'<img src="data:image/png;base64,([^"]*)"', page)[1]
+    drawn = Image.open(io.BytesIO(base64.b64decode(still, validate=True)))
+    assert drawn.format == "PNG" and drawn.size[0] > 300
 
 
 def test_a_film_needs_no_network():

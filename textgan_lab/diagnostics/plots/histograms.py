@@ -51,11 +51,14 @@ class Film(FuncAnimation):
     """An animation that shows itself in a notebook, with buttons, and repeats.
 
     matplotlib's page takes the signs on its buttons from a font on the web; these are plain text,
-    so that the film needs no network.
+    so that the film needs no network. Where a page is not trusted to run scripts, the first frame
+    stands still instead of a broken image.
     """
 
     def _repr_html_(self) -> str:
         page = re.sub(r"<link\b[^>]*>", "", self.to_jshtml(default_mode="loop"))
+        first = re.search(r'"(data:image/png;base64,[^"]*)"', page)[1].replace("\\\n", "")
+        page = page.replace("<img ", f'<img src="{first}" ', 1)
         return re.sub(r'<i class="fa fa-([^"]*)"></i>', lambda icon: SIGNS[icon[1]], page)
 
 
