@@ -17,6 +17,7 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
         ("name | what it is", tl.CORPORA),
         ("finding | what it says", tl.DETECTORS),
         ("scenario | what happens", tl.SCENARIOS),
+        ("system | what it does", tl.SYSTEMS),
     ],
 )
 def test_a_table_of_parts_is_their_catalogue(head, catalogue):
