@@ -2,7 +2,9 @@
 
 from . import dirac
 from .correlation import correlations, separation
+from .estimators import batch_sizes, costs, credit, effective_sizes, error_map, ess
 from .frozen import confidence, decay, noise_response
+from .gallery import courses, series
 from .grid import grid
 from .histograms import mode_film, mode_map, points
 from .laws import distances, gaussians, noise_slopes, slopes
@@ -13,13 +15,20 @@ from .wall import bias_variance, flips, staircase, temperature_errors
 
 __all__ = [
     "accuracy",
+    "batch_sizes",
     "bias_variance",
     "confidence",
     "correlations",
+    "costs",
+    "courses",
+    "credit",
     "decay",
     "dirac",
     "distances",
     "divergence",
+    "effective_sizes",
+    "error_map",
+    "ess",
     "flips",
     "gaussians",
     "gradients",
@@ -36,6 +45,7 @@ __all__ = [
     "points",
     "quality_diversity",
     "separation",
+    "series",
     "slopes",
     "staircase",
     "temperature_errors",
