@@ -100,11 +100,8 @@ def test_a_turn_while_sliders_follow_is_not_lost(lab, monkeypatch, until):
 
 def test_a_slider_says_its_knob_s_name_and_meaning_escaped(lab, make, until):
     slider = lab._widget.sliders["d_noise"]
-    assert (
-        slider.description
-        == "<b>d_noise</b> <span>noise on what D reads, real and fake [std]</span>"
-    )
-    assert slider.tooltip == "d_noise: noise on what D reads, real and fake [std]"
+    assert slider.description == "<b>d_noise</b> <span>noise on what D reads [std]</span>"
+    assert slider.tooltip == "d_noise: noise on what D reads [std]"
     bad = lab._widget._slider(Knob("d_noise", 0, (0, 1), "<img src=x> & co"), "red")
     assert "<span>&lt;img src=x&gt; &amp; co</span>" in bad.description
 

@@ -52,7 +52,7 @@ def board(sample: dict | None) -> str:
         f'<div style="opacity:.75;font-size:13px">what G writes after {sample["step"]} steps; '
         f"number: D's probability of real; {_swatch(1)} this token looks real to D, "
         f"{_swatch(-1)} fake</div>"
-        f'<div style="columns:2 480px;column-gap:16px">{"".join(lines)}</div></div>'
+        f'<div style="columns:2 480px;column-gap:16px;font-size:14px">{"".join(lines)}</div></div>'
     )
 
 

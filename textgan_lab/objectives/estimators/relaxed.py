@@ -20,7 +20,7 @@ class Gumbel(Estimator):
             "temperature",
             1.0,
             (0.01, 100.0),
-            "Gumbel softmax: lower is closer to hard tokens",
+            "lower is closer to hard tokens",
             player="g",
             scale="log",
             slider=(0.05, 5.0),

@@ -23,7 +23,7 @@ class InputNoise(Remedy):
             "d_noise",
             std,
             (0.0, 10.0),
-            "noise on what D reads, real and fake",
+            "noise on what D reads",
             unit="std",
             player="d",
             slider=(0.0, 1.0),
