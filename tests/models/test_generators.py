@@ -203,3 +203,16 @@ def test_points_are_differentiable_in_the_weights(name):
     grads = torch.autograd.grad(rollout.x.sum(), list(generator.parameters()))
     assert all(g.abs().sum() > 0 for g in grads)
     assert torch.equal(rollout.x.detach(), generator.sample(32, seeded(1)))
+
+
+def test_an_lstm_starts_from_a_normal_law_where_asked(language):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        options = {"hidden": 64, "init_std": 0.1}
+        generator = GENERATORS.make("lstm", options, data=language)
+    for name, p in generator.named_parameters():
+        if p.numel() > 200:
+            assert p.mean().item() == pytest.approx(0, abs=0.4 / p.numel() ** 0.5), name
+            assert p.std().item() == pytest.approx(0.1, rel=3 / (2 * p.numel()) ** 0.5), name
+    with pytest.raises(ValueError, match="init_std: expected a number above 0"):
+        GENERATORS.make("lstm", {"init_std": 0.0}, data=language)

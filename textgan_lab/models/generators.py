@@ -16,16 +16,24 @@ GENERATORS = Catalogue("generator")
 class LSTMGenerator(Autoregressive):
     """An LSTM that writes a sentence token by token; q(x) = prod_t q(x_t | x_<t) is known exactly.
 
-    Sizes are numbers of units.
+    Sizes are numbers of units. ``init_std``: all weights start from N(0, init_std^2), as SeqGAN's
+    do (0.1); None: as torch starts each layer.
     """
 
     one_pass = True
 
-    def __init__(self, data, *, embedding: int = 32, hidden: int = 64):
+    def __init__(
+        self, data, *, embedding: int = 32, hidden: int = 64, init_std: float | None = None
+    ):
         super().__init__(data)
         self.embed = nn.Embedding(data.vocab_size, embedding)
         self.lstm = LSTM(embedding, hidden)
         self.head = nn.Linear(hidden, data.vocab_size)
+        if init_std is not None:
+            if not init_std > 0:
+                raise ValueError(f"init_std: expected a number above 0, or None, got {init_std!r}")
+            for p in self.parameters():
+                nn.init.normal_(p, std=init_std)
 
     def features(self, ids):
         """Return the hidden states [batch, time, hidden]."""
