@@ -1,5 +1,6 @@
 """Real text as data: read, counted, split without leaks, audited."""
 
+import inspect
 import math
 import random
 import re
@@ -10,7 +11,8 @@ import pytest
 import torch
 
 from textgan_lab.data import Corpus, CorpusError, Reading, load_corpus, python_docs
-from textgan_lab.data.corpus import SPLITS
+from textgan_lab.data.corpus import loads
+from textgan_lab.data.splits import SPLITS
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 COCO, TANG = SHARED / "coco_captions.txt", SHARED / "tang_poems.txt"
@@ -167,6 +169,32 @@ def test_impossible_options_are_refused(tmp_path, options, said):
     (tmp_path / "text.txt").write_text("\n".join(phrases(100)))
     with pytest.raises(CorpusError, match=re.escape(said)):
         load_corpus(tmp_path / "text.txt", **options)
+
+
+def test_a_loader_takes_every_option_of_its_kind_and_may_begin_elsewhere():
+    @loads(Corpus, level="char", vocab_size=50)
+    def loader(path, *, mark="", **options):
+        return path, mark, options
+
+    options = {
+        "level": "char", "max_length": 16, "vocab_size": 50, "min_count": 1, "lowercase": True,
+        "seed": 0, "split": (0.8, 0.1, 0.1),
+    }  # fmt: skip
+    assert list(inspect.signature(loader).parameters) == ["path", *options, "mark"]
+    assert loader("here") == ("here", "", options)
+    assert loader("here", seed=3, mark="x", level="word") == (
+        "here", "x", {**options, "seed": 3, "level": "word"},
+    )  # fmt: skip
+    with pytest.raises(TypeError, match="unexpected keyword argument 'maxlen'"):
+        loader("here", maxlen=3)
+    for unread in ("name", "lines", "notes"):  # are the loader's to give
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{unread}'"):
+            loader("here", **{unread: "x"})
+
+
+def test_given_splits_are_called_by_their_names():
+    with pytest.raises(CorpusError, match="given splits, test: empty; expected one sentence a"):
+        Corpus.from_splits(["a"], ["b"], [])
 
 
 def test_a_text_file_is_a_corpus(tmp_path):

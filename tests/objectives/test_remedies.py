@@ -16,6 +16,8 @@ from textgan_lab.training import Spec, Trainer
 
 torch.set_num_threads(1)
 ON = {"input_noise": {"std": 0.3}, "label_smoothing": {"epsilon": 0.1}}  # the others are on
+# the discriminator of published sizes, without them
+SMALL = {"seqgan_cnn": {"embedding": 8, "widths": [1, 2], "filters": [8, 8]}}
 ASK_FOR_ROWS = {"likelihood", "elbo", "feature_reconstruction"}  # G's terms on fresh real rows
 
 
@@ -55,10 +57,11 @@ def trainer(remedies, *, kind="text", fits=None, schedule=None, data=None, **spe
     }  # fmt: skip
     for what, catalogue in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         if what in needs:
-            parts[what] = next(
+            name = next(
                 name for name, part in catalogue.items()
                 if part.kind == kind and getattr(part, needs[what], None)
             )  # fmt: skip
+            parts[what] = {name: SMALL.get(name, {})}
     spec = {"batch_size": 8, "probe_every": 0, "device": "cpu", **parts, **spec}
     return Trainer(Spec(data="given", remedies=remedies, **spec), schedule, data=data)
 
@@ -326,6 +329,88 @@ def test_ds_weights_stay_in_bounds_after_every_step_and_gs_are_left_alone():
         for p in t.discriminator.parameters():
             assert (p.abs() <= bound).all()
     assert before > 0.05 and t.game.g.flat.abs().max() > 0.05
+
+
+# --- output decay --------------------------------------------------------------------------------
+
+
+def small_seqgan_cnn():
+    options = {"embedding": 3, "widths": [1, 2], "filters": [4, 5]}  # 9 features
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return DISCRIMINATORS.make("seqgan_cnn", options, data=TinyLanguage()).double()
+
+
+def decay_of(d):
+    return REMEDIES.make("output_decay").d_term(Play(d, *[None] * 6, seeded()))
+
+
+def test_output_decay_is_half_the_squared_norm_of_weights_and_bias():
+    d = small_seqgan_cnn()
+    with torch.no_grad():
+        d.head.weight.copy_(torch.arange(9.0))
+        d.head.bias.fill_(-6.0)
+    assert decay_of(d).item() == (204 + 36) / 2  # 0 + 1 + 4 + ... + 64 = 204
+
+
+def test_the_gradient_of_output_decay_against_finite_differences():
+    d = small_seqgan_cnn()
+    grads = torch.autograd.grad(decay_of(d), [*d.parameters()], materialize_grads=True)
+    at = {id(p): g for p, g in zip(d.parameters(), grads, strict=True)}
+    for p in d.parameters():
+        before = p.detach().clone()
+
+        def value(x, p=p):
+            p.data.copy_(x)
+            return decay_of(d).item()
+
+        torch.testing.assert_close(by_differences(value, before), at[id(p)], rtol=1e-6, atol=1e-7)
+        p.data.copy_(before)
+    held = [name for name, p in d.named_parameters() if at[id(p)].any()]
+    assert held == ["head.weight", "head.bias"]
+
+
+def test_output_decay_is_the_published_one_whose_output_are_two_logits():
+    """Twice the release's mean of cross-entropies with 0.2 l2 of both logits' weights is ours."""
+    g = seeded(5)
+    real, fake = (torch.randn(6, 9, generator=g, dtype=torch.float64) for _ in range(2))
+    d = small_seqgan_cnn()
+    w, b = d.head.weight.detach()[0], d.head.bias.detach()[0]
+    both = torch.stack([-w / 2, w / 2]), torch.stack([-b / 2, b / 2])  # fake, real
+    labels = torch.tensor([1] * 6 + [0] * 6)
+    entropy = F.cross_entropy(torch.cat([real, fake]) @ both[0].T + both[1], labels)
+    theirs = entropy + 0.2 * sum(x.square().sum() / 2 for x in both)
+    ours = LOSSES["non_saturating"].d(real @ w + b, fake @ w + b, None, None)
+    ours = ours + REMEDIES.make("output_decay").knob.default * decay_of(d)
+    assert ours.item() == pytest.approx(2 * theirs.item(), abs=1e-12)
+
+
+def test_the_published_discriminator_is_one_spec():
+    knobs = {"d_dropout": 0.25, "d_lr": 0.0}
+    t = trainer({"output_decay": {}}, discriminator=SMALL, knobs=knobs)
+    values = t.game.d_update()
+    norm = t.discriminator.head.weight.square().sum() + t.discriminator.head.bias.square().sum()
+    assert values["d_loss.output_decay"].item() == pytest.approx(0.2 * norm.item() / 2, rel=1e-6)
+
+
+def test_output_decay_holds_the_output_layer_small_in_play():
+    norms = []
+    for weight in (0.0, 0.2):
+        t = trainer(
+            {"output_decay": {"weight": weight}}, fits="output_decay", batch_size=32,
+            knobs={"d_lr": 0.01},
+        )  # fmt: skip
+        list(t.steps(60))
+        norms.append(t.discriminator.head.weight.norm().item())
+    assert norms[1] < norms[0] / 2, norms
+
+
+def test_output_decay_must_know_the_output_layer():
+    said = (
+        "remedy 'output_decay' needs 'output' of the discriminator, which 'cnn' lacks: seqgan_cnn"
+    )
+    with pytest.raises(ValueError, match=said):
+        trainer({"output_decay": {}}, discriminator="cnn")
 
 
 # --- mismatch ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import os
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,8 @@ from .automaton import END, START, determinise
 from .grammar_file import UNITS, GrammarError, Rules, read_rules
 from .law import EOS, PAD, SPECIALS, DrawnData
 from .sources import CORPORA, shipped
+
+_Step = tuple[torch.Tensor, torch.Tensor]
 
 
 class _Tables(NamedTuple):
@@ -111,17 +114,10 @@ class Grammar(DrawnData):
                 legal, and a string without <eos> is no sentence.
         """
         _check_ids(ids)
-        tables = self._on(ids.device)
         state = torch.full((len(ids),), START, device=ids.device)
         total = torch.zeros(len(ids), dtype=torch.float64, device=ids.device)
-        dead = len(self._arcs)  # a state without arcs
-        legal = (ids >= 0) & (ids < self.vocab_size)  # an id beyond would alias another state's arc
-        for word, known in zip(ids.unbind(1), legal.unbind(1), strict=True):
-            key = torch.where(known, state * self.vocab_size + word, -1)
-            arc = torch.searchsorted(tables.keys, key).clamp_(max=len(tables.keys) - 1)
-            found = tables.keys[arc] == key
-            state = torch.where(found, tables.targets[arc], dead)
-            total += torch.where(found, tables.log_probs[arc], -torch.inf)
+        for reached, step in self._follow(ids):
+            state, total = reached, total + step
         return torch.where(state == END, total, -torch.inf)
 
     def grammatical(self, ids: torch.Tensor) -> torch.Tensor:
@@ -129,15 +125,21 @@ class Grammar(DrawnData):
         return self.log_prob(ids) > -torch.inf
 
     def sample(self, n: int, generator: torch.Generator) -> torch.Tensor:
-        """Draw ``n`` sentences on the generator's device: ids [n, T] int64.
+        """Draw ``n`` sentences on the generator's device: ids [n, T] int64."""
+        start = torch.full((n,), START, device=generator.device)
+        return self.write(start, self.length, generator)
 
-        One float64 uniform a token, inverted on the cumulated probabilities of the state's arcs.
+    def write(self, state: torch.Tensor, steps: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw the ``steps`` words that follow each state, on its device: [n] -> ids [n, steps].
+
+        One float64 uniform a word, inverted on the cumulated probabilities of the state's arcs.
         """
-        tables = self._on(generator.device)
-        ids = torch.empty((n, self.length), dtype=torch.int64, device=generator.device)
-        state = torch.full((n,), START, device=generator.device)
-        for t in range(self.length):
-            u = torch.rand(n, dtype=torch.float64, generator=generator, device=generator.device)
+        tables = self._on(state.device)
+        ids = torch.empty((len(state), steps), dtype=torch.int64, device=state.device)
+        for t in range(steps):
+            u = torch.rand(
+                len(state), dtype=torch.float64, generator=generator, device=state.device
+            )
             arc = torch.searchsorted(tables.cdf, state + u, right=True)
             arc = torch.minimum(arc, tables.last[state])  # state + u may round up to state + 1
             ids[:, t], state = tables.words[arc], tables.targets[arc]
@@ -214,19 +216,13 @@ class Grammar(DrawnData):
         """
         ids = torch.full((len(sentences), self.length), PAD)
         for row, sentence in enumerate(sentences):
-            words = sentence.split() if self._joiner else list(sentence)
-            for word in words:
-                if word not in self._ids:
-                    raise ValueError(
-                        f"{self.name}: {word!r} in {sentence!r} is not in the language"
-                    )
-            if len(words) >= self.length:
+            found = spelt(self.name, sentence, self._joiner, self._ids)
+            if len(found) >= self.length:
                 raise ValueError(
-                    f"{self.name}: {sentence!r} has {len(words)} tokens; at most {self.length - 1} "
+                    f"{self.name}: {sentence!r} has {len(found)} tokens; at most {self.length - 1} "
                     f"and <eos> fit"
                 )
-            found = [self._ids[word] for word in words] + [EOS]
-            ids[row, : len(found)] = torch.tensor(found)
+            ids[row, : len(found) + 1] = torch.tensor([*found, EOS])
         return ids
 
     @cached_property
@@ -236,6 +232,27 @@ class Grammar(DrawnData):
         defines = [self.vocabulary, self.length, self._joiner, self.mode_names, self.mode_probs]
         content = json.dumps([*defines, self._owner, arcs, self.seed, self.pool])
         return hashlib.sha256(content.encode()).hexdigest()
+
+    def _follow(self, ids: torch.Tensor, padded: bool = False) -> Iterator[_Step]:
+        """Yield, word by word, the states reached and the log-probability of that word there.
+
+        Shapes  ids [n, time] -> int64 [n], float64 [n], nats; -inf at and after a word that cannot
+                follow. ``padded``: <pad> before the first word is skipped, at 0 nats
+        """
+        tables, dead = self._on(ids.device), len(self._arcs)  # a state without arcs
+        state = torch.full((len(ids),), START, device=ids.device)
+        legal = (ids >= 0) & (ids < self.vocab_size)  # an id beyond would alias another state's arc
+        for word, known in zip(ids.unbind(1), legal.unbind(1), strict=True):
+            key = torch.where(known, state * self.vocab_size + word, -1)
+            arc = torch.searchsorted(tables.keys, key).clamp_(max=len(tables.keys) - 1)
+            found = tables.keys[arc] == key
+            step = torch.where(found, tables.log_probs[arc], -torch.inf)
+            reached = torch.where(found, tables.targets[arc], dead)
+            if padded:
+                waits = (state == START) & (word == PAD)
+                step, reached = step.masked_fill(waits, 0.0), torch.where(waits, START, reached)
+            state = reached
+            yield state, step
 
     def _fold(self, of_state, end):
         """Return the value of START, each state's computed by ``of_state`` from its targets'."""
@@ -283,6 +300,19 @@ class Grammar(DrawnData):
             f"{n} {p:.3g}" for n, p in zip(self.mode_names, self.mode_probs, strict=True)
         )
         return "\n".join([facts, f"modes: {modes}", *(f"  {s}" for s in sentences)])
+
+
+def spelt(name: str, text: str, joiner: str, ids: Mapping[str, int]) -> list[int]:
+    """Return the ids of the words of ``text``, or of its characters where nothing joins them.
+
+    Raises:
+        ValueError: a word without an id; ``name`` is the language's.
+    """
+    words = text.split() if joiner else list(text)
+    for word in words:
+        if word not in ids:
+            raise ValueError(f"{name}: {word!r} in {text!r} is not in the language")
+    return [ids[word] for word in words]
 
 
 def _check_ids(ids: torch.Tensor) -> None:

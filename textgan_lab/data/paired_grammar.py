@@ -22,8 +22,8 @@ from functools import cached_property
 
 import torch
 
-from .automaton import END, START
-from .grammar import Grammar
+from .automaton import END
+from .grammar import Grammar, spelt
 from .grammar_file import Choice, GrammarError, Mode, Rules, Template, read_rules
 from .law import EOS, PAD, DrawnData
 from .pairs import BETWEEN, pair_rows, pair_text
@@ -68,31 +68,8 @@ class Strings(Grammar):
         Shapes  ids [n, time] int64 -> int64 [n], float64 [n, time] in nats, -inf at and after a
                 word that cannot follow. Padding before the first word is skipped, at 0 nats.
         """
-        tables, dead = self._on(ids.device), len(self._arcs)
-        state = torch.full((len(ids),), START, device=ids.device)
-        legal = (ids >= 0) & (ids < self.vocab_size)
-        steps = []
-        for word, known in zip(ids.unbind(1), legal.unbind(1), strict=True):
-            waits = (state == START) & (word == PAD)
-            key = torch.where(known, state * self.vocab_size + word, -1)
-            arc = torch.searchsorted(tables.keys, key).clamp_(max=len(tables.keys) - 1)
-            found = tables.keys[arc] == key
-            step = torch.where(found, tables.log_probs[arc], -torch.inf)
-            steps.append(step.masked_fill(waits, 0.0))
-            state = torch.where(waits, START, torch.where(found, tables.targets[arc], dead))
-        return state, torch.stack(steps, 1)
-
-    def write(self, state: torch.Tensor, steps: int, generator: torch.Generator) -> torch.Tensor:
-        """Draw the ``steps`` words that follow each state: [n] -> ids [n, steps]."""
-        tables, words = self._on(state.device), []
-        drawn = {"dtype": torch.float64, "generator": generator, "device": state.device}
-        for _ in range(steps):
-            u = torch.rand(len(state), **drawn)
-            arc = torch.searchsorted(tables.cdf, state + u, right=True)
-            arc = torch.minimum(arc, tables.last[state])  # state + u may round up to state + 1
-            words.append(tables.words[arc])
-            state = tables.targets[arc]
-        return torch.stack(words, 1)
+        states, steps = zip(*self._follow(ids, padded=True), strict=True)
+        return states[-1], torch.stack(steps, 1)
 
     @cached_property
     def reply_entropy(self) -> float:
@@ -136,6 +113,7 @@ class PairedGrammar(DrawnData):
         self.mode_names, self.mode_probs = strings.mode_names, strings.mode_probs
         self.vocabulary = [word for word in strings.vocabulary if word != BETWEEN]
         self.vocab_size = len(self.vocabulary)
+        self._ids = {word: i for i, word in enumerate(self.vocabulary)}
         self.support = torch.zeros(self.vocab_size, dtype=torch.bool)
         self.support[[EOS, *(i - (i > strings.mark) for i in strings.replied)]] = True
 
@@ -235,20 +213,17 @@ class PairedGrammar(DrawnData):
         """
         most = self.length - self.given - 1
         found = [
-            (self._ids(a, "prompt", self.given), self._ids(b, "reply", most)) for a, b in pairs
+            (self._side(a, "prompt", self.given), self._side(b, "reply", most)) for a, b in pairs
         ]
         return pair_rows(found, self.given, self.length)
 
-    def _ids(self, text: str, side: str, most: int) -> list[int]:
-        words = text.split() if self.strings._joiner else list(text)
-        for word in words:
-            if word not in self.vocabulary:
-                raise ValueError(f"{self.name}: {word!r} in {text!r} is not in the language")
-        if not 1 <= len(words) <= most:
+    def _side(self, text: str, side: str, most: int) -> list[int]:
+        ids = spelt(self.name, text, self.strings._joiner, self._ids)
+        if not 1 <= len(ids) <= most:
             raise ValueError(
-                f"{self.name}: the {side} {text!r} has {len(words)} tokens, expected 1 to {most}"
+                f"{self.name}: the {side} {text!r} has {len(ids)} tokens, expected 1 to {most}"
             )
-        return [self.vocabulary.index(word) for word in words]
+        return ids
 
     @cached_property
     def fingerprint(self) -> str:

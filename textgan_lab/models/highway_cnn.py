@@ -41,8 +41,8 @@ class Highway(nn.Module):
 class HighwayCNNDiscriminator(nn.Module):
     """A text CNN with 1,720 filters of 12 widths and a highway layer, one logit a sentence.
 
-    Published  embedding 64, dropout 0.25 (knob ``d_dropout``), a gate with weights of its own; its
-               weight decay of the output layer, 0.2, is not done
+    Published  embedding 64, a gate with weights of its own, dropout 0.25 (knob ``d_dropout``),
+               decay 0.2 of the output layer (remedy ``output_decay``)
     ``gate``   "own", or "shared" as in a later implementation: see `Highway`
     Widths     a filter wider than a sentence is made as wide as it
     Cost       ids without gradient, when there are many, are read by table: see `tables`
@@ -81,6 +81,11 @@ class HighwayCNNDiscriminator(nn.Module):
         for layer in (*self.filters, self.head):  # as published
             nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2)
             nn.init.constant_(layer.bias, 0.1)
+
+    @property
+    def output(self) -> nn.Linear:
+        """The layer that turns features into the logit."""
+        return self.head
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ids or simplex points to logits [batch]."""

@@ -26,8 +26,9 @@ class MemoryDiscriminator(nn.Module):
              of real sentences and 0 for fakes; the logit is ln D / (1 - D)
     Learns   the CNN by the loss, as any D; the slots by `remember`
     Fails when  all the nearest slots are of one kind: D is then floor or 1 - floor, without slope
-    Paper    Kim, Kim & Kim 2018 (4096 slots, 128 nearest, smoothing 1e-8). The other numbers, the
-             decay by batches and one newcomer of each kind an update are ours
+    Paper    Kim, Kim & Kim 2018 (4096 slots, 128 nearest, smoothing 1e-8), whose G also reads a key
+             drawn from the real slots; not here. The other numbers, the decay by batches and one
+             newcomer of each kind an update are ours
     """
 
     kind, per_token = "text", False

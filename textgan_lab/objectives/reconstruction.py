@@ -1,6 +1,7 @@
 """Remedies of a G that can read: terms that hold it to real sentences, through its own code.
 
-Together with the adversarial term they make an autoencoding GAN (VAE-GAN, Larsen et al. 2016).
+Together with the adversarial term they make an autoencoding GAN (VAE-GAN, Larsen et al. 2016), but
+for its reconstructions as fakes: D judges what G writes from the prior alone.
 """
 
 import torch

@@ -5,12 +5,12 @@ and its noise has a stream of its own, so that it then changes nothing, bit for 
 """
 
 from .contract import REMEDIES, Move, Play, Remedy, simplex
-from .discriminator import InputNoise, LabelSmoothing, Mismatch, WeightClipping
+from .discriminator import InputNoise, LabelSmoothing, Mismatch, OutputDecay, WeightClipping
 from .generator import Entropy, Likelihood
 from .slope import R1, R2, Dragan, Flatness, GradientPenalty
 
 __all__ = [
     "R1", "R2", "REMEDIES", "Dragan", "Entropy", "Flatness", "GradientPenalty", "InputNoise",
-    "LabelSmoothing", "Likelihood", "Mismatch", "Move", "Play", "Remedy", "WeightClipping",
-    "simplex",
+    "LabelSmoothing", "Likelihood", "Mismatch", "Move", "OutputDecay", "Play", "Remedy",
+    "WeightClipping", "simplex",
 ]  # fmt: skip

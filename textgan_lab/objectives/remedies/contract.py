@@ -46,10 +46,12 @@ class Remedy:
     Terms are returned unweighted; the trainer multiplies them by the strength. ``always`` says that
     every run has the remedy, at strength 0 unless asked for; ``needs`` what "data", "generator" or
     "discriminator" must have, as {"generator": "likelihood"}: an attribute, not empty or false.
+    ``states`` false says that it needs a D that reads simplex points, true one of G's states.
     """
 
     always = False
     binary_only = False
+    states: bool | None = None
     kinds = ("text", "points")
     needs: Mapping[str, str] = {}
     knob: Knob

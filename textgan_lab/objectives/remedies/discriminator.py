@@ -17,6 +17,7 @@ class InputNoise(Remedy):
     """
 
     always = True
+    states = False
 
     def __init__(self, *, std: float = 0.0):
         self.knob = Knob(
@@ -88,6 +89,35 @@ class WeightClipping(Remedy):
         """Clip them."""
         bound = strength.to(weights.dtype)
         weights.clamp_(-bound, bound)
+
+
+@REMEDIES.register("output_decay")
+class OutputDecay(Remedy):
+    """Pull D's output layer towards 0; the rest of D is free, and its features may grow instead.
+
+    Formula  1/2 (||w||^2 + b^2), w and b of the layer that turns features into the logit
+    Paper    Yu et al. 2017, whose release has weight 0.2 on the two logits of a softmax, beside the
+             mean over real and fake rows. That is 0.2 here: two logits of difference s, opposite to
+             each other, are half as expensive as s, and a mean of both sides is half their sum
+    """
+
+    kinds = ("text",)
+    needs = {"discriminator": "output"}
+
+    def __init__(self, *, weight: float = 0.2):
+        self.knob = Knob(
+            "output_decay.weight",
+            weight,
+            (0.0, 1000.0),
+            "how hard D's output layer is pulled to 0",
+            player="d",
+            scale="log",
+            slider=(0.001, 10.0),
+        )
+
+    def d_term(self, play):
+        """Return half the squared norm of weights and bias of D's output layer."""
+        return sum(p.square().sum() for p in play.d.output.parameters()) / 2
 
 
 @REMEDIES.register("mismatch")

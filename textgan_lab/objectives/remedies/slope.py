@@ -30,6 +30,8 @@ class GradientPenalty(Remedy):
     Paper    Gulrajani et al. 2017 (weight 10 there)
     """
 
+    states = False
+
     def __init__(self, *, weight: float = 10.0):
         self.knob = Knob(
             "gradient_penalty.weight",
@@ -60,6 +62,8 @@ class Dragan(Remedy):
              but lie on one side of it
     Paper    Kodali et al. 2017 (reach 0.5, weight 10)
     """
+
+    states = False
 
     def __init__(self, *, weight: float = 10.0, reach: float = 0.5, centred: bool = True):
         if not reach > 0:
@@ -94,6 +98,7 @@ class Flatness(Remedy):
     ``side`` is the field of `Play` that is read, and ``where`` the same in words.
     """
 
+    states = False
     side: str
     where: str
 

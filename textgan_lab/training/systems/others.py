@@ -6,7 +6,10 @@ from .system import SYSTEMS, UPDATES, WARM_UP, System, spec
 
 @SYSTEMS.register("vae-gan")
 def vae_gan(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> System:
-    """Let a VAE's decoder play against D, and measure reconstruction in D's features."""
+    """Let a VAE's decoder play against D, and measure reconstruction in D's features.
+
+    Left out of Larsen et al. 2016: there D judges reconstructions as fakes too, here samples alone.
+    """
     return System(
         name="vae-gan",
         title="VAE-GAN",
@@ -26,7 +29,11 @@ def vae_gan(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -
 
 @SYSTEMS.register("memorygan")
 def memorygan(*, data: Choice = "captions", seed: int = 0, device: str = "auto") -> System:
-    """D keeps keys of what it has seen, real and fake, and judges by the nearest ones."""
+    """D keeps keys of what it has seen, real and fake, and judges by the nearest ones.
+
+    Left out of Kim, Kim & Kim 2018: a key of D's real slots as input of G, and the bound on the
+    mutual information of that key and what G makes of it.
+    """
     return System(
         name="memorygan",
         title="MemoryGAN",
