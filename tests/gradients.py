@@ -27,11 +27,13 @@ def language(eos=False):
 def players(discriminator="cnn", eos=False):
     """A tiny generator and a frozen D with opinions strong enough to matter."""
     data = language(eos)
-    sizes = {"embedding": 4, "hidden": 6}
+    of_states = getattr(DISCRIMINATORS[discriminator], "states", False)
+    sizes = {"hidden": 6} if of_states else {"embedding": 4, "hidden": 6}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         g = GENERATORS.make("lstm", {"embedding": 3, "hidden": 4}, data=data).double()
-        d = DISCRIMINATORS.make(discriminator, sizes, data=data).double()
+        whose = {"generator": g} if of_states else {}
+        d = DISCRIMINATORS.make(discriminator, sizes, data=data, **whose).double()
     with torch.no_grad():
         for p in g.parameters():
             p.mul_(2)
@@ -59,6 +61,8 @@ class Tabular(Autoregressive):
 
 
 def judge_of(d, vocab_size):
+    if getattr(d, "states", False):
+        return d
     return lambda x: d(x if x.is_floating_point() else F.one_hot(x, vocab_size).double())
 
 
@@ -71,7 +75,7 @@ def objective(name, estimator, g, s, loss, data):
     mask = ids != 0
     log_q = g.log_prob(ids)
     q = log_q.exp()
-    if name in ("argmax", "gumbel"):
+    if name in ("argmax", "gumbel", "professor_forcing"):
         value = loss.generator(s)
         if s.dim() == 1:
             return (q * value).sum()
@@ -144,6 +148,7 @@ CASES = [  # estimator, options, D, loss
     ("mixed_maligan", {"prefix": 0, "completions": 2}, "cnn", "saturating"),
     ("relax", {}, "cnn", "non_saturating"),
     ("relax", {"reward": "loss"}, "lstm", "hinge"),
+    ("professor_forcing", {}, "behaviour", "non_saturating"),
 ]
 WEIGHTED = ("maligan", "bgan", "mixed_maligan")
 
@@ -158,5 +163,6 @@ def made(case, eos=False):
     estimator, loss, data = ESTIMATORS.make(name, options), LOSSES[loss], language(eos)
     g, d = players(discriminator, eos)
     judge = judge_of(d, data.vocab_size)
-    exact = objective(name, estimator, g, judge(data.playable), loss, data)
+    read = g.features(data.playable) if estimator.states else data.playable
+    exact = objective(name, estimator, g, judge(read), loss, data)
     return estimator, g, judge, loss, exact

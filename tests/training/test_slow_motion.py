@@ -346,3 +346,12 @@ def test_a_run_that_diverged_can_be_looked_at():
     assert trainer.diverged
     assert math.isnan(of(phases, "d", "loss").values["d_loss"])
     assert "nan" in of(phases, "d", "loss").formula
+
+
+def test_a_d_that_reads_states_is_not_taken_apart():
+    parts = {"discriminator": "behaviour", "estimator": "professor_forcing"}
+    trainer = Trainer(Spec(**{**TINY, **parts}))
+    start = trainer.game.g.flat.clone()
+    with pytest.raises(ValueError, match="'behaviour' reads G's states"):
+        trace(trainer)
+    assert trainer.t == 0 and torch.equal(trainer.game.g.flat, start)

@@ -1,5 +1,6 @@
 """The players: generators with exact likelihood where one exists, and discriminators."""
 
+from .behaviour import BehaviourDiscriminator
 from .convolutional import ConvolutionalGenerator
 from .discriminators import DISCRIMINATORS
 from .generators import GENERATORS
@@ -16,8 +17,8 @@ from .series import SeriesDiscriminator, SeriesGenerator
 from .transformer import TransformerGenerator
 
 __all__ = [
-    "DISCRIMINATORS", "GENERATORS", "LSTM", "AttentionGenerator", "ConvolutionalGenerator",
-    "Dropout", "HighwayCNNDiscriminator", "MemoryDiscriminator",
+    "DISCRIMINATORS", "GENERATORS", "LSTM", "AttentionGenerator", "BehaviourDiscriminator",
+    "ConvolutionalGenerator", "Dropout", "HighwayCNNDiscriminator", "MemoryDiscriminator",
     "MultiRepresentationDiscriminator", "PairCNNDiscriminator", "PairLSTMDiscriminator",
     "RelationalGenerator", "ResidualDiscriminator", "Rollout", "SeriesDiscriminator",
     "SeriesGenerator", "TransformerGenerator",

@@ -56,10 +56,11 @@ def assemble(spec: Spec, data: Any = None) -> Parts:
         data = load_corpus(name, **options)
     loss = LOSSES[chosen(spec.loss)[0]]
     estimator = ESTIMATORS.make(*chosen(spec.estimator))
+    d = DISCRIMINATORS[chosen(spec.discriminator)[0]]
     remedies = {
         name: {}
         for name, remedy in REMEDIES.items()
-        if remedy.always and _bears(remedy, loss, estimator)
+        if remedy.always and _bears(remedy, loss, estimator) and _reads(d, remedy)
     }
     remedies = [REMEDIES.make(*remedy) for remedy in {**remedies, **spec.remedies}.items()]
     _fit(spec, data, loss, estimator, remedies)
@@ -67,7 +68,8 @@ def assemble(spec: Spec, data: Any = None) -> Parts:
         # not torch.manual_seed, which would also reseed the user's streams on every GPU
         torch.random.default_generator.manual_seed(seed(spec.seed, "weights"))
         generator = GENERATORS.make(*chosen(spec.generator), data=data)
-        discriminator = DISCRIMINATORS.make(*chosen(spec.discriminator), data=data)
+        whose = {"generator": generator} if _reads_states(d) else {}
+        discriminator = DISCRIMINATORS.make(*chosen(spec.discriminator), data=data, **whose)
     dropouts = [m for m in discriminator.modules() if isinstance(m, Dropout)]
     knobs = [
         *OPTIMISERS[chosen(spec.d_optimiser)[0]].knobs("d", LEARNING_RATE),
@@ -102,6 +104,16 @@ def _bears(remedy: Any, loss: type, estimator: Any) -> bool:
     return not remedy.binary_only or (loss.binary and not estimator.log_odds)
 
 
+def _reads_states(d: type) -> bool:
+    """Return whether D reads G's states on a sentence, not the sentence."""
+    return getattr(d, "states", False)
+
+
+def _reads(d: type, part: Any) -> bool:
+    """Return whether D reads what an estimator hands to it, or a remedy acts on."""
+    return part.states in (None, _reads_states(d))
+
+
 def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> None:
     """Raise ValueError, naming every misfit and what would fit, unless the parts fit together."""
     kind, wrong = data.kind, []
@@ -125,6 +137,17 @@ def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> N
                 f"{what} {part.name!r} needs a discriminator with one logit a {unit}: "
                 f"{_list(fitting)}"
             )
+    acting = [("estimator", estimator), *(("remedy", remedy) for remedy in remedies)]
+    for what, part in () if wrong else acting:
+        if not _reads(d, part):
+            fitting = [
+                name for name, other in DISCRIMINATORS.items()
+                if other.kind == kind and _reads(other, part)
+            ]  # fmt: skip
+            read = "G's states" if part.states else "words, not G's states"
+            wrong.append(
+                f"{what} {part.name!r} needs a discriminator that reads {read}: {_list(fitting)}"
+            )
     for remedy in remedies:
         if kind not in remedy.kinds:
             wrong.append(f"remedy {remedy.name!r} does not apply to {kind}")
@@ -141,6 +164,12 @@ def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> N
                 f"{estimator.name!r} reads: leave one of them out"
             )
     g = GENERATORS[chosen(spec.generator)[0]]
+    if _reads_states(d) and not getattr(g, "one_pass", False):
+        fitting = [n for n, other in GENERATORS.items() if getattr(other, "one_pass", False)]
+        wrong.append(
+            f"discriminator {d.name!r} reads the generator's states on a whole sentence, which "
+            f"{g.name!r} does not give: {_list(fitting)}"
+        )
     known = [name for name, other in GENERATORS.items() if other.kind == kind and other.likelihood]
     instead = f"; {_list(known)} can" if known else ""
     if (spec.mle_steps or spec.teacher_steps) and not hasattr(g, "nll_loss"):

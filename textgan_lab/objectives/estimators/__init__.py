@@ -17,6 +17,7 @@ from .rollouts import Rollouts
 from .regs import Regs
 from .weighted import BGAN, Continued, MaliGAN, MixedMaliGAN, Weighted
 from .relax import Relax
+from .professor_forcing import ProfessorForcing
 # isort: on
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "MaliGAN",
     "MixedMaliGAN",
     "Pathwise",
+    "ProfessorForcing",
     "Regs",
     "Reinforce",
     "Relax",

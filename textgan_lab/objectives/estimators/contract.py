@@ -46,6 +46,7 @@ class Estimator:
     unbiased = True
     blocked = False  # no gradient passes at all
     per_token: bool | None = None  # the kind of D it needs; None takes either
+    states: bool | None = None  # it needs a D that reads G's states, or (False) what G wrote
     likelihood = False  # it needs a generator whose log q is known
     log_odds = False  # it needs a D whose logit tends to ln p/q: a binary loss and honest labels
     knobs: tuple[Knob, ...] = ()

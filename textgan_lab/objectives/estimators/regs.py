@@ -30,6 +30,7 @@ class Regs(DenseReinforce):
             discount=0.0, reward=reward, baseline=baseline, baseline_decay=baseline_decay
         )
 
+    states = False  # the state that writes a word knows the words before it only
     pays = "Each word is paid what D says of the sentence so far"
 
     def counted(self, mask, noise):

@@ -15,6 +15,7 @@ class Gumbel(Estimator):
     """
 
     unbiased = False
+    states = False  # a soft token, D's input, has none
     knobs = (
         Knob(
             "temperature",

@@ -23,7 +23,7 @@ def trace(trainer: Trainer) -> list[Phase]:
 
     Raises ValueError, before anything moves, when ``d_steps`` and ``g_steps`` are both 0, and for
     parts that cannot be told word by word or sample by sample: a generator whose ln q is not known,
-    a loss that compares fakes with real rows.
+    a discriminator that reads G's states, a loss that compares fakes with real rows.
     """
     _check(trainer)
     with trainer._lock:
@@ -38,6 +38,11 @@ def _check(trainer: Trainer) -> None:
         raise ValueError(
             f"slow motion: generator {trainer.generator.name!r} has no probability for each word; "
             f"step D, step G and the samples still show what it does"
+        )
+    if getattr(trainer.discriminator, "states", False):
+        raise ValueError(
+            f"slow motion: discriminator {trainer.discriminator.name!r} reads G's states, so that "
+            f"no word has a worth of its own; step D, step G and the samples still show what it does"
         )
     if trainer.loss.needs_real:
         raise ValueError(
