@@ -13,6 +13,7 @@ from textgan_lab.diagnostics.plots import (
     effective_sizes,
     error_map,
     ess,
+    word_values,
 )
 from textgan_lab.telemetry import Telemetry
 
@@ -78,19 +79,51 @@ def test_credit_is_told_in_units_of_each_row(ax):
     assert brown[0] > brown[1] > brown[2] and green[1] > green[0]
 
 
+def test_agreement_is_told_beside_the_name(ax):
+    credit(["a"], {"exact": [1.0], "REGS": [0.5]}, agreement={"exact": 1.0, "REGS": -0.256}, ax=ax)
+    told = [t.get_text() for t in ax.get_yticklabels()]
+    assert told == ["exact  (r = 1.00)", "REGS  (r = -0.26)"]
+
+
 def test_a_row_of_another_length_is_refused(ax):
     with pytest.raises(ValueError, match="'REINFORCE' has 3 credits for 2 words"):
         credit(["a", "cat"], {"REINFORCE": [1, 2, 3]}, ax=ax)
 
 
-def test_effective_sizes_with_their_alarm_at_a_tenth(ax):
-    assert effective_sizes([0.5, 1, 2], [60, 30, 4], 64, ax=ax) is ax
+def test_the_worth_of_a_sentence_word_by_word_beside_its_estimates(ax):
+    assert word_values(["a", "cat"], [0.1, 0.3, -0.2], {"N = 16": [0.25, -0.2]}, 1, ax) is ax
     drawn = lines(ax)
-    assert drawn["1 / sum of squared weights"].get_ydata().tolist() == [60, 30, 4]
-    assert drawn["all 64: equal weights"].get_ydata() == [64, 64]
-    alarm = drawn["alarm: a tenth of them"]
-    assert alarm.get_ydata() == pytest.approx([6.4, 6.4])
+    exact, found = drawn["exact, all ends summed up"], drawn["N = 16"]
+    assert exact.get_xdata().tolist() == [-1, 0, 1] and exact.get_ydata().tolist() == [
+        0.1,
+        0.3,
+        -0.2,
+    ]
+    assert exact.get_color() == colours.TRUTH and exact.get_linestyle() == "--"
+    assert list(found.get_xdata()) == [0, 1] and list(found.get_ydata()) == [0.25, -0.2]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["(nothing)", "a", "cat"]
+    assert ax.patches[0].get_x() == 0.5 and ax.patches[0].get_width() == 1
+
+
+def test_values_that_do_not_fit_the_words_are_refused(ax):
+    with pytest.raises(ValueError, match="'exact' has 2 values, expected 3"):
+        word_values(["a", "cat"], [0.1, 0.3], {}, ax=ax)
+    with pytest.raises(ValueError, match="'N = 16' has 3 values, expected 2"):
+        word_values(["a", "cat"], [0.1, 0.3, 0.2], {"N = 16": [1, 2, 3]}, ax=ax)
+
+
+def test_effective_shares_with_their_alarm_at_a_tenth(ax):
+    rows = {"groups of 64": [0.9, 0.5, 0.05], "groups of 4": [0.95, 0.7, 0.3]}
+    assert effective_sizes([0.5, 1, 2], rows, ax=ax) is ax
+    drawn = lines(ax)
+    assert list(drawn) == [*rows, "alarm: a tenth"]
+    for name, row in rows.items():
+        assert list(drawn[name].get_ydata()) == row and list(drawn[name].get_xdata()) == [0.5, 1, 2]
+    assert drawn["groups of 64"].get_color() != drawn["groups of 4"].get_color()
+    alarm = drawn["alarm: a tenth"]
+    assert list(alarm.get_ydata()) == pytest.approx([0.1, 0.1])
     assert alarm.get_color() == colours.FINDING["issue"]
+    assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
 def sizes():
@@ -117,6 +150,18 @@ def test_a_bias_within_three_standard_errors_is_hollow(ax):
     hollow = [x.get_xdata().tolist() for x in ax.get_lines() if x.get_markerfacecolor() == "white"]
     assert hollow == [[32], [8, 32]]
     assert lines(ax)["(batch size)^-1"].get_ydata().tolist() == pytest.approx([0.4, 0.1])
+
+
+def test_seconds_are_drawn_in_milliseconds_and_every_batch_size_has_its_tick(ax):
+    batch_sizes(sizes().assign(seconds=[0.004, 0.002, 0.001, 0.003]), "seconds", 1.0, ax=ax)
+    solid = [
+        line for line in ax.get_lines() if line.get_linestyle() == "-" and len(line.get_xdata())
+    ]
+    assert [line.get_ydata().tolist() for line in solid] == [
+        pytest.approx([2, 4]),
+        pytest.approx([1, 3]),
+    ]
+    assert ax.get_ylabel() == "milliseconds" and ax.get_xticks().tolist() == [8, 32]
 
 
 def run(**columns):

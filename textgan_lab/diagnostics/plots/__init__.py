@@ -2,7 +2,7 @@
 
 from . import dirac
 from .correlation import correlations, separation
-from .estimators import batch_sizes, costs, credit, effective_sizes, error_map, ess
+from .estimators import batch_sizes, costs, credit, effective_sizes, error_map, ess, word_values
 from .frozen import confidence, decay, noise_response
 from .gallery import courses, series
 from .grid import grid
@@ -51,4 +51,5 @@ __all__ = [
     "temperature_errors",
     "temperatures",
     "threshold_rounds",
+    "word_values",
 ]

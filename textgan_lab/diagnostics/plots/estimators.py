@@ -63,12 +63,14 @@ def credit(
     words: Sequence[str],
     credits: Mapping[str, Sequence[float]],
     wrong: int | None = None,
+    agreement: Mapping[str, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw how each estimator credits each word of one sentence: a row an estimator.
 
     Green is praise and brown blame, each row in units of its own largest credit: estimators pay in
-    different coin. A white row credits nobody. ``wrong`` frames a word.
+    different coin. A white row credits nobody. ``wrong`` frames a word; ``agreement`` is a
+    correlation, told beside the row's name.
 
     Raises ValueError for a row that has another number of credits than there are words.
     """
@@ -80,7 +82,7 @@ def credit(
     table = np.array([list(row) for row in credits.values()], dtype=float)
     ax = panel(
         ax, "who is praised (green), who is blamed (brown)", "", "",
-        (1 + 0.95 * len(words), 0.9 + 0.5 * len(table)),
+        (3 + 0.95 * len(words), 0.9 + 0.4 * len(table)),
     )  # fmt: skip
     most = np.abs(table).max(1, keepdims=True)
     share = np.divide(table, most, out=np.zeros_like(table), where=most > 0)
@@ -90,28 +92,66 @@ def credit(
     if wrong is not None:
         ax.axvspan(wrong - 0.5, wrong + 0.5, fill=False, ec=colours.TRUTH, lw=2)
     ax.set_xticks(range(len(words)), words)
-    ax.set_yticks(range(len(table)), list(credits))
+    told = {} if agreement is None else {k: f"{k}  (r = {agreement[k]:.2f})" for k in credits}
+    ax.set_yticks(range(len(table)), [told.get(name, name) for name in credits])
     ax.tick_params(length=0)
     return ax
 
 
-def effective_sizes(
-    scales: Sequence[float], sizes: Sequence[float], batch_size: int, ax: Axes | None = None
+def word_values(
+    words: Sequence[str],
+    exact: Sequence[float],
+    estimates: Mapping[str, Sequence[float]],
+    wrong: int | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw how many sentences the weights of a batch are worth against how sure D is, log axes.
+    """Draw what a sentence is worth up to each word: exactly, and as each estimator has it.
 
-    Below the line, a tenth of the batch, is the alarm.
+    Of ``exact``, the first entry is the worth of nothing written yet, so that it has one more than
+    there are words. ``wrong`` frames a word.
+
+    Raises ValueError for lengths that do not fit.
+    """
+    fits = {"exact": (exact, len(words) + 1), **{k: (v, len(words)) for k, v in estimates.items()}}
+    for name, (row, expected) in fits.items():
+        if len(row) != expected:
+            raise ValueError(f"word_values: {name!r} has {len(row)} values, expected {expected}")
+    ax = panel(
+        ax, "what to expect of a sentence that begins so", "", "reward, on average",
+        (2 + 0.95 * len(words), 2.8),
+    )  # fmt: skip
+    ax.plot(
+        range(-1, len(words)), exact, "--", color=colours.TRUTH, lw=1.6, marker=".",
+        label="exact, all ends summed up",
+    )  # fmt: skip
+    for number, (name, row) in enumerate(estimates.items()):
+        hue, marker = SEEN[number % len(SEEN)], MARKERS[number // len(SEEN) % len(MARKERS)]
+        ax.plot(range(len(words)), row, marker, color=hue, ms=7, label=name)
+    if wrong is not None:
+        ax.axvspan(wrong - 0.5, wrong + 0.5, fill=False, ec=colours.TRUTH, lw=2)
+    ax.set_xticks(range(-1, len(words)), ["(nothing)", *words])
+    return legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def effective_sizes(
+    scales: Sequence[float], shares: Mapping[str, Sequence[float]], ax: Axes | None = None
+) -> Axes:
+    """Draw which share of a group its weights are worth against how sure D is, log axes.
+
+    ``shares`` is a curve a kind of group: the effective size over the size, 1 for equal weights and
+    1 / size where one sentence has all. Below the line, a tenth, is the alarm.
     """
     ax = panel(
         ax, "a sure D leaves few fakes with all the weight", "factor on D's logits",
-        "effective number of sentences",
+        "share of a group that counts",
     )  # fmt: skip
-    ax.plot(scales, sizes, "o-", color=colours.G, ms=4, label="1 / sum of squared weights")
-    ax.axhline(batch_size, color="0.6", lw=1, label=f"all {batch_size}: equal weights")
-    alarm = SLEEPY * batch_size
-    ax.axhline(alarm, color=colours.FINDING["issue"], lw=1.5, label="alarm: a tenth of them")
-    ax.axhspan(1, alarm, color=colours.FINDING["issue"], alpha=0.08, lw=0)
-    ax.set(xscale="log", yscale="log", ylim=(0.8, 2 * batch_size))
+    for number, (name, row) in enumerate(shares.items()):
+        marker = MARKERS[number % len(MARKERS)]
+        ax.plot(scales, row, marker + "-", color=SEEN[number % len(SEEN)], ms=4, label=name)
+    hue = colours.FINDING["issue"]
+    ax.axhline(SLEEPY, color=hue, lw=1.5, label="alarm: a tenth")
+    ax.set(xscale="log", yscale="log", ylim=(0.01, 1.4))
+    ax.axhspan(0.01, SLEEPY, color=hue, alpha=0.08, lw=0)
     for axis in (ax.xaxis, ax.yaxis):
         _plain(axis)
     return legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -146,14 +186,14 @@ def batch_sizes(
 
     ``errors`` has a column ``batch_size`` besides. The dashed line is (batch size)^slope through
     the first estimator's first point. Of "bias", a mark within three standard errors of the finite
-    draws is hollow: its height is noise.
+    draws is hollow: its height is noise. "seconds" are drawn in milliseconds.
     """
-    ax = panel(
-        ax, f"{column} against batch size", "sentences in a batch", f"{column} / |g|", (6, 4)
-    )
+    price = column == "seconds"
+    name, label = ("price", "milliseconds") if price else (column, f"{column} / |g|")
+    ax = panel(ax, f"{name} against batch size", "sentences in a batch", label, (5.4, 3.6))
     for number, (name, rows) in enumerate(errors.groupby("estimator", sort=False)):
         rows, hue = rows.sort_values("batch_size"), HUES[number % len(HUES)]
-        size, value = rows["batch_size"], rows[column]
+        size, value = rows["batch_size"], rows[column] * (1e3 if price else 1)
         ax.plot(size, value, "-", color=hue, lw=1.2)
         sure = rows["bias"] > SURE * rows["bias_se"] if column == "bias" else value > 0
         for part, face in ((sure, hue), (~sure, "white")):
@@ -165,8 +205,10 @@ def batch_sizes(
                 size, line, color=colours.TRUTH, ls="--", lw=1.2, label=f"(batch size)^{slope:g}"
             )
     ax.set(xscale="log", yscale="log")
-    for axis in (ax.xaxis, ax.yaxis):
-        _plain(axis)
+    ax.set_xticks(sorted(set(errors["batch_size"])), minor=False)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    _plain(ax.yaxis)
     return legend(ax)
 
 
