@@ -37,12 +37,12 @@ def _check(trainer: Trainer) -> None:
     if trainer.data.kind == "text" and not trainer.generator.likelihood:
         raise ValueError(
             f"slow motion: generator {trainer.generator.name!r} has no probability for each word; "
-            f"step D, step G and the samples still show what it does"
+            f"step D, step G and the samples show what it does"
         )
     if getattr(trainer.discriminator, "states", False):
         raise ValueError(
             f"slow motion: discriminator {trainer.discriminator.name!r} reads G's states, so that "
-            f"no word has a worth of its own; step D, step G and the samples still show what it does"
+            f"no word has a worth of its own; step D, step G and the samples show what it does"
         )
     if trainer.loss.needs_real:
         raise ValueError(

@@ -20,7 +20,7 @@ class System:
 
     ``article`` is where it comes from, ``idea`` what it was for, ``cost`` what it pays or where it
     falls short; ``exact`` is the test, ``file::function`` under tests, that holds its gradient
-    against an exact one.
+    against an exact one. ``published`` names the settings of its article that differ from these.
     """
 
     name: str
@@ -32,6 +32,7 @@ class System:
     spec: Spec
     steps: int
     schedule: Schedule = field(default_factory=Schedule)
+    published: str = ""
 
     def trainer(self, *, data: Any = None) -> Trainer:
         """Return its trainer, ready for ``steps`` steps; ``data`` replaces loading the spec's."""
