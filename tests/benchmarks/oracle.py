@@ -7,8 +7,9 @@ LSTM of the same size learns 9,984 of its sentences by maximum likelihood, and t
 the published discriminator under Monte-Carlo rollouts. Two oracles: one of our own, whose weights
 the seed draws as well, and, where their file is found, the published weights. Oracle NLL, what the
 literature compares, is -ln p of what G writes; it rewards a G that writes little but safely. So the
-other axis stands beside it: -ln q of fresh sentences of the oracle, and a control that costs
-nothing, likelihood sampled at lower temperatures. Writes ``results/oracle.md``.
+other axis stands beside it, -ln q of fresh sentences of the oracle; and three controls: likelihood
+sampled at lower temperatures, the same play with a baseline, and the same play with a D that never
+learns. Writes ``results/oracle.md``; about a quarter of an hour a seed, oracle and core.
 """
 
 import argparse
@@ -30,28 +31,45 @@ from textgan_lab.metrics import self_bleu
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "seqgan_oracle.npz"
 RESULTS = Path(__file__).parent / "results" / "oracle.md"
 SENTENCES, LENGTH, BATCH = 9_984, 20, 64
-EPOCHS = 60  # of likelihood; 120 in the paper, where the last half changes little
-D_FIRST, D_STEPS, MOVES = 500, 10, 100  # updates of D before play and a move; moves of G
+EPOCHS = 40  # of likelihood; 120 in the paper, of which the later ones change little
+D_FIRST, D_STEPS, MOVES = 300, 5, 60  # updates of D before play and a move; moves of G
 LOOKED_AT = 2_000  # sentences a measurement
 TEMPERATURES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 OURS, THEIRS = "our own weights", "the published weights"
+LIKELIHOOD, SEQGAN = "likelihood", "SeqGAN as published: reward D, no baseline"
+PAID = {"constant": {"value": -1.0}}  # 2 D - 1 less -1: the published reward D, twice
+ARMS = {
+    SEQGAN: {"baseline": PAID},
+    "with a baseline: 2 D - 1 less its running mean": {"baseline": "moving"},
+    "with a D that never learns, no baseline": {"baseline": PAID, "completions": 1},
+}
 
 
-def spec(seed: int) -> tl.Spec:
-    """Return the published setting; D takes fewer updates, on fakes that are fresh each time."""
-    return tl.Spec(
+def trainer(oracle: LSTMOracle, seed: int, **parts) -> tl.Trainer:
+    """Return a trainer at the published sizes, rates and initial weights."""
+    spec = tl.Spec(
         data="oracle",
         generator={"lstm": {"embedding": 32, "hidden": 32, "init_std": 0.1}},
         discriminator={"seqgan_cnn": {"gate": "shared"}},
-        estimator={"rollouts": {"completions": 16, "policy": "delayed", "rate": 0.8}},
         batch_size=BATCH,
-        mle_steps=EPOCHS * SENTENCES // BATCH,
-        d_first_steps=D_FIRST,
         probe_every=0,
         seed=seed,
         device="cpu",
+        **{"estimator": "reinforce", "knobs": {"mle_lr": 1e-2}, **parts},
+    )
+    return tl.Trainer(spec, data=oracle)
+
+
+def arm(oracle: LSTMOracle, seed: int, options: dict) -> tl.Trainer:
+    """Return the trainer of one way to play; where one completion is enough, D does not learn."""
+    published = {"completions": 16, "policy": "delayed", "rate": 0.8}
+    learns = "completions" not in options
+    return trainer(
+        oracle, seed,
+        estimator={"rollouts": {**published, **options}},
+        d_first_steps=D_FIRST if learns else 0,
         knobs={
-            "g_lr": 1e-2, "d_lr": 1e-4, "mle_lr": 1e-2, "d_dropout": 0.25, "d_steps": D_STEPS,
+            "g_lr": 1e-2, "d_lr": 1e-3, "d_dropout": 0.25, "d_steps": D_STEPS if learns else 0,
         },
     )  # fmt: skip
 
@@ -80,30 +98,29 @@ def run(job: tuple[str, str | None, int]) -> list[dict]:
     kinds = {"length": LENGTH, "seed": seed, "pool": SENTENCES}
     oracle = LSTMOracle.from_npz(weights, **kinds) if weights else LSTMOracle(**kinds)
     held_out = oracle.sample(LOOKED_AT, torch.Generator().manual_seed(10**6 + seed))
-    trainer, rows = tl.Trainer(spec(seed), data=oracle), []
-    begin, first = time.process_time(), trainer.spec.mle_steps
-
-    def look(stage: str, t: float = 1.0) -> None:
-        found = looked_at(trainer.generator, oracle, held_out, t)
-        accuracy = trainer.telemetry.rows[-1].get("d_accuracy") if trainer.telemetry.rows else None
-        rows.append({
-            "oracle": which, "seed": seed, "stage": stage, **found, "D's accuracy": accuracy,
-            "CPU s": time.process_time() - begin,
-        })  # fmt: skip
-
     floor = oracle.nll_per_token(held_out)
-    rows.append({
-        "oracle": which, "seed": seed, "stage": "real data", "oracle NLL": floor,
-        "held-out NLL": floor, "self-BLEU-2": self_bleu(held_out.tolist())[2],
-        "words used": held_out.unique().numel(),
-    })  # fmt: skip
-    for _ in trainer.steps(first + D_FIRST + MOVES):
-        if trainer.t == first:
-            for t in TEMPERATURES:
-                look("likelihood" if t == 1 else f"likelihood at temperature {t}", t)
-        elif trainer.t > first + D_FIRST and (trainer.t - first - D_FIRST) % (MOVES // 4) == 0:
-            look(f"SeqGAN, {trainer.t - first - D_FIRST} moves")
-    return rows
+    rows = [{
+        "stage": "real data", "oracle NLL": floor, "held-out NLL": floor,
+        "self-BLEU-2": self_bleu(held_out.tolist())[2], "words used": held_out.unique().numel(),
+    }]  # fmt: skip
+    steps = EPOCHS * SENTENCES // BATCH
+    learner, begin = trainer(oracle, seed, mle_steps=steps), time.process_time()
+    learner.run(steps)
+    spent = time.process_time() - begin
+    for t in TEMPERATURES:
+        stage = LIKELIHOOD if t == 1 else f"{LIKELIHOOD} at temperature {t}"
+        found = looked_at(learner.generator, oracle, held_out, t)
+        rows.append({"stage": stage, **found, "CPU s": spent})
+    for stage, options in ARMS.items():
+        player, begin = arm(oracle, seed, options), time.process_time()
+        player.generator.load_state_dict(learner.generator.state_dict())
+        player.run(player.spec.d_first_steps + MOVES)
+        spent = time.process_time() - begin
+        right = [r["d_accuracy"] for r in player.telemetry.rows if "d_accuracy" in r][-20:]
+        found = looked_at(player.generator, oracle, held_out, 1.0)
+        accuracy = statistics.fmean(right) if right else None
+        rows.append({"stage": stage, **found, "D's accuracy": accuracy, "CPU s": spent})
+    return [{"oracle": which, "seed": seed, **row} for row in rows]
 
 
 def spread(values: list[float | None], form: str) -> str:
@@ -132,11 +149,10 @@ def table(rows: list[dict]) -> str:
 
 
 def gain(rows: list[dict], axis: str) -> str:
-    """Return how far the last of SeqGAN is below its own likelihood, median and range."""
-    stages = list(dict.fromkeys(r["stage"] for r in rows))
+    """Return how far SeqGAN ends below its own likelihood, median and range."""
     at = {(r["seed"], r["stage"]): r[axis] for r in rows}
     seeds = dict.fromkeys(r["seed"] for r in rows)
-    return spread([at[s, "likelihood"] - at[s, stages[-1]] for s in seeds], "+.3f")
+    return spread([at[s, LIKELIHOOD] - at[s, SEQGAN] for s in seeds], "+.3f")
 
 
 def report(rows: list[dict], seeds: list[int]) -> str:
@@ -147,11 +163,12 @@ def report(rows: list[dict], seeds: list[int]) -> str:
         f"`python tests/benchmarks/oracle.py`, {date.today()}, torch {torch.__version__}, "
         f"{platform.machine()}, one thread a run. {EPOCHS} epochs of likelihood on "
         f"{SENTENCES:,} sentences, {D_FIRST} updates of D, then {MOVES} moves of G with {D_STEPS} "
-        f"updates of D each; sizes, rates, rollouts and initial weights as published, D with fewer "
-        f"updates. {LOOKED_AT:,} fresh sentences a measurement. Oracle NLL: -ln p of what G "
-        "writes; held-out NLL: -ln q of fresh sentences of the oracle; nats a token, smaller is "
-        f"better, and only both together say something. Median [range] over seeds "
-        f"{', '.join(map(str, seeds))}; the last measurement of each, never the best.",
+        "updates of D each; sizes, rollouts and initial weights as published, D with fewer updates "
+        f"at ten times the rate. {LOOKED_AT:,} fresh sentences a measurement. Oracle NLL: -ln p of "
+        "what G writes; held-out NLL: -ln q of fresh sentences of the oracle; nats a token, "
+        "smaller is better, and only both together say something. D's accuracy: the mean of its "
+        f"last 20 updates. Median [range] over seeds {', '.join(map(str, seeds))}; where each run "
+        "ended, never its best.",
     ]
     for which in dict.fromkeys(r["oracle"] for r in rows):
         mine = [r for r in rows if r["oracle"] == which]
@@ -180,7 +197,8 @@ def main() -> None:
     with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
         for found in pool.map(run, jobs):
             rows += found
-            sys.stdout.write(f"{len(rows) // len(found)}/{len(jobs)} {found[-1]}\n")
+            for row in found:
+                sys.stdout.write(f"{row}\n")
             sys.stdout.flush()
     text = report(rows, given.seeds)
     RESULTS.write_text(text, encoding="utf-8")
