@@ -100,11 +100,12 @@ def flat(loss, g):
 
 
 def draws(estimator, g, judge, loss, *, repeats, batch, seed=0, real=None):
-    """Return the gradients and values of many independent batches."""
+    """Return the gradients and values of many independent batches, an update each."""
     noise = seeded(seed)
     gradients, values = [], []
     for _ in range(repeats):
         asked = None if real is None else functools.partial(real, batch, noise)
+        estimator.begin(g)
         value = estimator.loss(estimator.play(g, batch, noise, SLOTS, asked), judge, loss)
         gradients.append(flat(value, g))
         values.append(value.item())
@@ -129,6 +130,7 @@ CASES = [  # estimator, options, D, loss
     ("argmax", {}, "lstm", "saturating"),
     ("gumbel", {}, "cnn", "non_saturating"),
     ("gumbel", {"straight_through": False}, "cnn", "non_saturating"),
+    ("gumbel", {"feed": "token"}, "cnn", "non_saturating"),
     ("gumbel", {}, "lstm", "wasserstein"),
     ("reinforce", {}, "cnn", "non_saturating"),
     ("reinforce", {}, "lstm", "saturating"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import textgan_lab as tl
+from textgan_lab.training import gallery
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -17,7 +18,6 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
         ("name | what it is", tl.CORPORA),
         ("finding | what it says", tl.DETECTORS),
         ("scenario | what happens", tl.SCENARIOS),
-        ("system | what it does", tl.SYSTEMS),
     ],
 )
 def test_a_table_of_parts_is_their_catalogue(head, catalogue):
@@ -64,6 +64,22 @@ def test_how_often_diagnoses_are_right_is_what_was_measured():
     flowing = " ".join(README.split())
     assert [sentence for sentence in said if sentence not in flowing] == []
     assert "\n".join(table) in README, "README.md should hold:\n" + "\n".join(table)
+
+
+def test_systems_are_listed_as_composed_and_as_measured():
+    """README shows columns of the page of results, whose parts are those that systems have now."""
+    page = (CHECKOUT / "tests/benchmarks/results/systems.md").read_text(encoding="utf-8")
+    columns = re.search(r"^\| (system .*) \|$", page, re.MULTILINE)[1].split(" | ")
+    measured = [dict(zip(columns, row, strict=True)) for row in rows(page, " | ".join(columns))]
+    catalogue = gallery.catalogue().fillna("–")
+    for row in measured:
+        now = catalogue.loc[row["system"].strip("`")]
+        parts = {name: row[name].strip("`") for name in now.index if name in row}
+        assert len(parts) == 8 and parts == {name: now[name] for name in parts}, row["system"]
+    assert [row["system"].strip("`") for row in measured] == list(tl.SYSTEMS)
+    brief = re.search(r"^\| (system .*) \|$", README, re.MULTILINE)[1].split(" | ")
+    shown = [dict(zip(brief, row, strict=True)) for row in rows(README, " | ".join(brief))]
+    assert shown == [{name: row[name] for name in brief} for row in measured]
 
 
 def test_every_notebook_has_its_row():

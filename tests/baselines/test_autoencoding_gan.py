@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from dialogues import TinyDialogue
 from languages import TinyLanguage, seeded
 
-from textgan_lab.models import DISCRIMINATORS
-from textgan_lab.objectives import REMEDIES
+from textgan_lab.models import DISCRIMINATORS, autoregressive
+from textgan_lab.models.sampling import gumbel
+from textgan_lab.objectives import ESTIMATORS, LOSSES, REMEDIES
 from textgan_lab.objectives.remedies import Move
 from textgan_lab.training import Spec, Trainer
 
@@ -116,3 +118,114 @@ def test_features_are_what_the_cnn_judges_by():
     assert torch.equal(d(ids), by_hand)
     points = torch.nn.functional.one_hot(ids, data.vocab_size).float()
     torch.testing.assert_close(d.features(points), f, rtol=0, atol=1e-5)
+
+
+# --- reconstructions as fakes --------------------------------------------------------------------
+
+LOSS, SLOTS = LOSSES["non_saturating"], {"temperature": torch.tensor(0.7)}
+
+
+def by_player(loss, g):
+    """The gradient of each part of G."""
+    names, weights = zip(*g.named_parameters(), strict=True)
+    grads = torch.autograd.grad(loss, weights, materialize_grads=True)
+    found = {}
+    for name, grad in zip(names, grads, strict=True):
+        found.setdefault(name.split(".")[0], []).append(grad.flatten())
+    return {player: torch.cat(parts) for player, parts in found.items()}
+
+
+@pytest.mark.parametrize("n", [8, 7])
+@pytest.mark.parametrize("generator", ["vae", "flow"])
+def test_the_decoder_s_gradient_is_that_of_both_halves_and_the_encoder_s_is_zero(
+    generator, n, monkeypatch
+):
+    """By hand: codes of the prior for one half, held codes of real rows for the other.
+
+    Every row in a pass of its own, under the Gumbel noise that the batch has met.
+    """
+    t = trainer(generator)
+    g, d, real = t.generator, t.discriminator, t.data.train[:n]
+    estimator = ESTIMATORS.make("autoencoding")
+    rollout = estimator.play(g, n, seeded(1), SLOTS, lambda: real)
+    ours = by_player(estimator.loss(rollout, d, LOSS), g)
+
+    noise, half = seeded(1), n - n // 2
+    mean, log_std = g.posterior(real[half:])
+    read = (mean + log_std.exp() * torch.randn(n // 2, 2, generator=noise)).detach()
+    codes = [*g.draw(half, noise).split(1), *read.split(1)]
+    met = gumbel((t.data.length, n, t.data.vocab_size), noise, torch.float32)
+    cost = []
+    for row, z in enumerate(codes):
+        monkeypatch.setattr(autoregressive, "gumbel", lambda *_, row=row: met[:, row : row + 1])
+        alone = g.decoder.under(z).relax(1, None, SLOTS["temperature"], straight_through=True)
+        assert torch.equal(alone.ids[0], rollout.ids[row])
+        cost.append(torch.nn.functional.softplus(-d(alone.x)))
+    by_hand = by_player(sum(cost[:half]) / n + sum(cost[half:]) / n, g)
+
+    assert set(ours) == {"decoder", "encoder"} | ({"prior"} if generator == "flow" else set())
+    assert ours["encoder"].count_nonzero() == 0
+    for part in set(ours) - {"encoder"}:
+        assert by_hand[part].norm() > 1e-4
+        torch.testing.assert_close(ours[part], by_hand[part], rtol=1e-4, atol=1e-7)
+
+
+def test_d_reads_as_many_rows_written_again_as_made_up_and_they_are_of_its_own_batch():
+    t = trainer(estimator="autoencoding", batch_size=16, remedies={})
+    g, read, drawn, judged = t.generator, [], [], []
+    infer, draw, judge = g.infer, g.draw, t.game.judged
+    g.infer = lambda ids, noise: read.append(ids) or infer(ids, noise)
+    t.game.judged = lambda *x: judged.append(x) or judge(*x)
+    g.draw = lambda n, noise: drawn.append(n) or draw(n, noise)
+    before = t.game.g.flat.clone()
+    t.d_step()
+    (real, fake, *_), (again,) = judged[0], read
+    assert len(real) == len(fake) == 16 and drawn == [8]
+    assert torch.equal(again, real[8:]) and not fake.requires_grad
+    assert torch.equal(t.game.g.flat, before)
+    t.g_step()
+    assert drawn == [8, 8] and len(read) == 2 and not torch.equal(t.game.g.flat, before)
+
+
+def test_under_a_prompt_both_halves_answer_prompts_of_real_rows():
+    data = TinyDialogue(eos=True)
+    t = Trainer(Spec(data="given", generator={"vae": SMALL}, device="cpu"), data=data)
+    real = data.train[:6]
+    rollout = ESTIMATORS.make("autoencoding").play(t.generator, 6, seeded(1), SLOTS, lambda: real)
+    assert torch.equal(rollout.ids[:, : data.given], real[:, : data.given])
+    assert rollout.given == data.given > 0 and not rollout.mask[:, : data.given].any()
+
+
+def steps(n, **spec):
+    t = trainer(estimator="autoencoding", mle_steps=2, **{"probe_every": 4, **spec})
+    list(t.steps(n))
+    return t
+
+
+def same(a, b):
+    assert torch.equal(a.game.g.flat, b.game.g.flat) and torch.equal(a.game.d.flat, b.game.d.flat)
+    assert a.telemetry.rows == b.telemetry.rows
+
+
+def test_a_run_resumes_branches_and_is_looked_at_without_a_trace(tmp_path):
+    straight, parted = steps(9), steps(5)
+    assert not straight.diverged
+    parted.g_gradient(n=4), parted.show(), parted.measure()
+    path, branch = parted.save(tmp_path / "run.ckpt"), parted.branch()
+    for again in (parted, branch, Trainer.resume(path, data=parted.data)):
+        list(again.steps(4))
+        same(again, straight)
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "wasserstein"])
+def test_it_plays_with_losses_and_remedies_that_pair_fakes_with_real_rows(loss):
+    t = steps(6, loss=loss, remedies={"gradient_penalty": {}, "r2": {}}, knobs={"d_noise": 0.1})
+    assert not t.diverged and "d_loss.gradient_penalty" in t.telemetry.rows[-1]
+
+
+def test_it_asks_for_a_g_that_reads_and_for_two_rows():
+    said = "estimator 'autoencoding' needs 'posterior' of the generator, which 'lstm' lacks: flow"
+    with pytest.raises(ValueError, match=said):
+        Trainer(Spec(data="given", estimator="autoencoding", device="cpu"), data=TinyLanguage())
+    with pytest.raises(ValueError, match="expected a batch of at least 2 rows, got 1"):
+        trainer(estimator="autoencoding", batch_size=1).g_step()

@@ -62,9 +62,9 @@ def name(request):
 
 
 def test_the_comparators_are_generators_by_the_same_name():
-    assert list(BASELINES) == ["lstm", *LATENT]
+    assert list(BASELINES) == ["lstm", "transformer", *LATENT]
     assert all(GENERATORS[n] is part and part.name == n for n, part in BASELINES.items())
-    assert [n for n, part in BASELINES.items() if part.likelihood] == ["lstm"]
+    assert [n for n, part in BASELINES.items() if part.likelihood] == ["lstm", "transformer"]
 
 
 def test_frequencies_are_the_integrated_law(name):

@@ -1,6 +1,9 @@
 """Every named system at the class-room budget: exact truth at equal updates and at equal seconds.
 
-Writes results/systems.md, whose table README shows. About half an hour on two cores.
+    python tests/benchmarks/systems.py [--workers 2] [system ...]
+
+Five seeds each; about 40 minutes on two cores. Writes ``results/systems.md``, and the part of it
+that README shows. Systems that are named are run and shown, and nothing is written.
 """
 
 import argparse
@@ -14,14 +17,20 @@ from pathlib import Path
 import torch
 
 import textgan_lab as tl
+from textgan_lab.training.gallery import catalogue as catalogued
 from textgan_lab.training.gallery import gallery
-from textgan_lab.training.spec import chosen
 from textgan_lab.training.systems import UPDATES, WARM_UP
 
 SEEDS = range(5)
 SECONDS = 10.0  # CPU seconds of one thread, preparation included
 LOOKED_AT = 1000  # fresh samples a measurement
 RESULTS = Path(__file__).parent / "results" / "systems.md"
+README = Path(__file__).parents[2] / "README.md"
+PARTS = ("article", "data", "G", "estimator", "loss", "D", "before play", "exactness test")
+BRIEF = (
+    "system", "article", "estimator", "loss", "D", "before play", "exactness test", "true JS",
+    "modes",
+)  # fmt: skip
 
 
 def run(job: tuple[str, int]) -> dict:
@@ -42,38 +51,40 @@ def spread(values: list[float | None], digits: int = 2) -> str:
     return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def table(results: list[dict]) -> str:
-    """Return the table, one row a system in the order of the catalogue."""
-    head = (
-        "system", "article", "data", "estimator", "loss", "D", "before play", "its gradient's test",
-        "true JS", "modes", "possible", "held-out NLL", f"true JS at {SECONDS:.0f} s", "CPU s",
-    )  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+def rows(results: list[dict]) -> list[dict[str, str]]:
+    """Return one row a system in the order of the catalogue: its parts, and what was measured."""
+    catalogue, found = catalogued(), []
     for name in dict.fromkeys(r["system"] for r in results):
         mine = [r for r in results if r["system"] == name]
-        system = tl.SYSTEMS.make(name)
-        spec, rival = system.spec, system.steps == system.spec.mle_steps
-        prepared = [f"{spec.mle_steps} MLE"] if spec.mle_steps else []
-        if spec.d_first_steps:
-            until = f" until {spec.d_first_accuracy}" if spec.d_first_accuracy else ""
-            prepared.append(f"{spec.d_first_steps} D{until}")
 
-        def column(budget: str, key: str, digits: int = 2, mine=mine) -> str:
+        def at(budget: str, key: str, digits: int = 2, mine=mine) -> str:
             return spread([r[budget].get(key) for r in mine], digits)
 
-        parts = ["–"] * 3 if rival else [
-            chosen(spec.estimator)[0], spec.loss, chosen(spec.discriminator)[0],
-        ]  # fmt: skip
-        cells = [
-            f"`{name}`", system.article, chosen(spec.data)[0], *parts,
-            "–" if rival else ", ".join(prepared) or "nothing",
-            f"`{system.exact.split('::')[1]}`",
-            column("updates", "js"), column("updates", "modes", 0), column("updates", "possible"),
-            column("updates", "held_out_nll.sentence", 1), column("seconds", "js"),
-            column("updates", "spent", 0),
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        parts = catalogue.loc[name, list(PARTS)].fillna("–").to_dict()
+        found.append({
+            "system": f"`{name}`", **parts, "exactness test": f"`{parts['exactness test']}`",
+            "true JS": at("updates", "js"),
+            "modes": at("updates", "modes", 0),
+            "possible": at("updates", "possible"),
+            "held-out NLL": at("updates", "held_out_nll.sentence", 1),
+            f"true JS at {SECONDS:.0f} s": at("seconds", "js"),
+            "CPU s": at("updates", "spent", 0),
+        })  # fmt: skip
+    return found
+
+
+def markdown(found: list[dict[str, str]], columns: tuple[str, ...] | None = None) -> str:
+    """Return rows as a table of some columns, or of all."""
+    columns = columns or tuple(found[0])
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    return "\n".join([*lines, *(f"| {' | '.join(row[c] for c in columns)} |" for row in found)])
+
+
+def replaced(text: str, table: str) -> str:
+    """Return README with the table that begins as ``table`` does replaced by it."""
+    head = table.split(" | ")[0]
+    begin = text.index(f"{head} |")
+    return text[:begin] + table + text[text.index("\n\n", begin) :]
 
 
 def main() -> None:
@@ -90,10 +101,12 @@ def main() -> None:
         for result in pool.map(run, jobs):
             results.append(result)
             print(f"{len(results)}/{len(jobs)} {result['system']}", flush=True)
-    found = table(results)
-    print(found)
+    found = rows(results)
+    print(markdown(found))
     if given.systems:
         return
+    text = README.read_text(encoding="utf-8")
+    README.write_text(replaced(text, markdown(found, BRIEF)), encoding="utf-8")
     RESULTS.write_text(
         "# Every system on its language\n\n"
         f"`python tests/benchmarks/systems.py`, {date.today()}, torch {torch.__version__}, "
@@ -102,7 +115,7 @@ def main() -> None:
         f"without an adversary. Median and range over {len(SEEDS)} seeds; {LOOKED_AT:,} fresh "
         "samples a measurement; JS in nats (ceiling 0.693) and exact, a dash where ln q is not "
         "known; NLL in nats a sentence. CPU seconds include the preparation.\n\n"
-        f"{found}\n",
+        f"{markdown(found)}\n",
         encoding="utf-8",
     )
 

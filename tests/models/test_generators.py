@@ -6,6 +6,7 @@ from dialogues import TinyDialogue
 from languages import BOS, EOS, PAD, UNK, Frames, TinyLanguage, chi_square, seeded
 
 from textgan_lab.models import GENERATORS
+from textgan_lab.models.sampling import gumbel
 
 torch.set_num_threads(1)
 TEXT = [name for name, part in GENERATORS.items() if part.kind == "text"]
@@ -78,6 +79,39 @@ def test_relaxed_rollouts_score_like_their_ids_when_straight_through(generator):
     rollout = generator.relax(50, seeded(3), torch.tensor(0.7), straight_through=True)
     scored = generator.score(rollout.ids)
     torch.testing.assert_close(rollout.log_q, scored.log_q, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("straight_through", [False, True])
+def test_a_soft_rollout_that_is_fed_tokens_scores_like_its_ids(generator, straight_through):
+    """Fed its own points, ln q is that of no sentence; fed tokens, words do not see soft ones."""
+    draw = seeded(3), torch.tensor(0.7), straight_through
+    rollout = generator.relax(50, *draw, feed_tokens=True)
+    scored = generator.score(rollout.ids)
+    torch.testing.assert_close(rollout.log_q, scored.log_q, rtol=1e-5, atol=1e-5)
+    own = generator.relax(50, seeded(3), torch.tensor(0.7), straight_through)
+    assert torch.equal(own.x[:, 0], rollout.x[:, 0])
+    off = (own.log_q - generator.score(own.ids).log_q).abs().max()
+    assert (off < 1e-4) == straight_through
+
+
+def test_the_gradient_of_a_word_stays_at_its_position_where_tokens_are_fed(language):
+    """The embedding is read as hard tokens only, so what reaches it of the last point is what
+
+    teacher forcing on the same words gives.
+    """
+    generator = build("lstm", language)
+    weights = torch.randn(language.vocab_size, generator=seeded(10))
+    noise = gumbel((3, 40, language.vocab_size), seeded(3), torch.float32)
+    rollout = generator.relax(40, seeded(3), torch.tensor(0.7), False, feed_tokens=True)
+    forced = ((generator.logits(rollout.ids)[:, 2] + noise[2]) / 0.7).softmax(1)
+    open_ = rollout.mask[:, 2]
+    assert open_.any()
+    grads = [
+        torch.autograd.grad((y[open_] @ weights).sum(), list(generator.parameters()))
+        for y in (rollout.x[:, 2], forced)
+    ]
+    for ours, theirs in zip(*grads, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_nothing_follows_eos_and_nothing_outside_the_support_occurs(generator, language):
@@ -184,7 +218,10 @@ def test_the_first_relaxed_token_follows_the_softmax(generator, language):
     assert chi_square(torch.bincount(ids, minlength=len(p)), n * p) > 1e-4
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+ALONE = [name for name, part in GENERATORS.items() if not getattr(part, "needs", {})]
+
+
+@pytest.mark.parametrize("name", ALONE)
 def test_a_draw_depends_on_its_stream_alone(name):
     data = TinyLanguage() if name in TEXT else Frames()
     data, given = (TinyDialogue(), DIALOGUE) if name in PAIRED else (data, None)

@@ -178,6 +178,24 @@ def test_the_memory_learns_once_an_update_of_d_with_clean_queries():
     assert len(calls) == 1
 
 
+def test_what_it_learns_as_real_are_training_rows_and_as_fake_what_g_wrote():
+    trainer, twin = (
+        Trainer(
+            SPEC.model_copy(update={"estimator": "reinforce", "knobs": {}}),
+            data=TinyLanguage(eos=True),
+        )
+        for _ in range(2)
+    )
+    taught, d = [], trainer.discriminator
+    d.remember = lambda real, fake, ok: taught.append((real, fake))
+    trainer.d_step()
+    rows = torch.randint(len(twin.data.train), (8,), generator=twin.streams["data"])
+    ((real, fake),) = taught
+    assert torch.equal(real, twin.data.train[rows])
+    assert torch.equal(fake, twin.generator.sample(8, twin.streams["g_noise"]))
+    assert not torch.equal(real, fake)
+
+
 def test_saved_and_resumed_equals_never_stopped(tmp_path):
     path = run(7).save(tmp_path / "run.ckpt")
     resumed = Trainer.resume(path, data=TinyLanguage(eos=True))

@@ -20,7 +20,7 @@ from languages import TinyLanguage, seeded
 
 from textgan_lab.models import DISCRIMINATORS, GENERATORS, Rollout
 from textgan_lab.objectives import ESTIMATORS, LOSSES
-from textgan_lab.objectives.estimators import BASELINES, Baseline, Reinforce
+from textgan_lab.objectives.estimators import CONTROLS, Baseline, Reinforce
 
 torch.set_num_threads(1)
 LOSS = LOSSES["non_saturating"]
@@ -89,15 +89,15 @@ def test_leave_one_out_does_not_bias_returns_of_single_tokens(small):
 
 def test_leave_one_out_by_hand():
     """Of 1, 2, 6 the others' means are 4, 3.5, 1.5; where a sentence is over, nobody counts it."""
-    found = BASELINES["leave_one_out"]()(torch.tensor([1.0, 2.0, 6.0]), rollout([[4]] * 3))
+    found = CONTROLS["leave_one_out"]()(torch.tensor([1.0, 2.0, 6.0]), rollout([[4]] * 3))
     assert found.tolist() == [4.0, 3.5, 1.5]
     ids = [[4, 4, 2], [4, 2, 0], [2, 0, 0]]
     returns = torch.tensor([[1.0, 3.0, 5.0], [2.0, 4.0, 99.0], [6.0, 99.0, 99.0]])
-    found = BASELINES["leave_one_out"]()(returns, rollout(ids))
+    found = CONTROLS["leave_one_out"]()(returns, rollout(ids))
     counted = found[rollout(ids).mask].tolist()
     assert counted == [4.0, 4.0, 0.0, 3.5, 3.0, 1.5]
     with pytest.raises(ValueError, match="two sentences or more"):
-        BASELINES["leave_one_out"]()(torch.ones(1), rollout([[4]]))
+        CONTROLS["leave_one_out"]()(torch.ones(1), rollout([[4]]))
 
 
 class BaselineWithThisBatch(Baseline):
@@ -105,6 +105,9 @@ class BaselineWithThisBatch(Baseline):
 
     def __init__(self, inner):
         self.inner = inner
+
+    def begin(self):
+        self.inner.begin()
 
     def __call__(self, returns, rollout):
         self.inner(returns, rollout)
@@ -143,6 +146,7 @@ def test_the_baseline_ignores_a_batch_that_is_not_finite_and_survives_a_checkpoi
     estimator = Reinforce()
     estimator.reference(torch.tensor([1.0, 3.0]), rollout([[4], [4]]))
     assert estimator.baseline.item() == pytest.approx(0.2)
+    estimator.begin(None)
     estimator.reference(torch.tensor([float("nan")]), rollout([[4]]))
     assert estimator.baseline.item() == pytest.approx(0.2)
     state = estimator.state()
@@ -153,6 +157,17 @@ def test_the_baseline_ignores_a_batch_that_is_not_finite_and_survives_a_checkpoi
     assert other.baseline.item() == pytest.approx(0.2)
     other.load_state(Reinforce().state())
     assert other.baseline is None
+
+
+def test_batches_of_one_update_subtract_the_same_and_move_the_average_once():
+    """Means 2, 4, 9 of three batches: 0.1 times 5, not 0.9 (0.9 * 0.2 + 0.4) + 0.9."""
+    estimator = Reinforce()
+    for update, before in ((1, 0.0), (2, 0.5)):
+        estimator.begin(None)
+        for earned in ([1.0, 3.0], [4.0, 4.0], [9.0, 9.0]):
+            found = estimator.reference(torch.tensor(earned), rollout([[4], [4]]))
+            assert found.item() == pytest.approx(before)
+        assert estimator.baseline.item() == pytest.approx(5 * (1 - 0.9**update))
 
 
 # --- the critic ----------------------------------------------------------------------------------
@@ -228,7 +243,10 @@ def test_the_critic_survives_a_checkpoint_and_a_batch_that_is_not_finite():
 
 def test_what_is_no_baseline_is_refused_with_advice():
     for baseline, said in (
-        ("best", "unknown baseline 'best'; known: none, constant, moving, leave_one_out, critic"),
+        (
+            "best",
+            "unknown control variate 'best'; known: none, constant, moving, leave_one_out, critic",
+        ),
         ({"constant": {"worth": 1}}, "no option 'worth'; its options: value"),
         ({"none": {}, "moving": {}}, "expected one name with its options"),
         ({"moving": {"decay": 0.5}}, "no option 'decay'; its options: none"),

@@ -55,8 +55,8 @@ def same(one, other):
 
 
 def test_every_new_estimator_is_played():
-    old = {"pathwise", "argmax", "gumbel"}
-    assert {play[0] for play in PLAYS} == set(ESTIMATORS) - old
+    elsewhere = {"pathwise", "argmax", "gumbel", "autoencoding"}  # which asks for a G that reads
+    assert {play[0] for play in PLAYS} == set(ESTIMATORS) - elsewhere
 
 
 @pytest.mark.parametrize("play", PLAYS, ids=play_id)
@@ -75,6 +75,31 @@ def test_a_run_resumes_bit_for_bit_and_looking_leaves_no_trace(play, tmp_path):
                 "mixed_maligan": ["ess"]}.get(play[0], [])  # fmt: skip
     assert [n for n in row if n.startswith(("ess", "log_weight"))] == measured
     assert all(1 <= row["ess"] <= 8 for _ in measured[:1])
+
+
+@pytest.mark.parametrize(
+    "play", [PLAYS[1], ("reinforce", {}, "cnn"), ("dense_reinforce", {}, "lstm")], ids=play_id
+)
+def test_several_batches_an_update_resume_bit_for_bit_too(play, tmp_path):
+    straight, parted = run(play, 6, accumulate=3), run(play, 4, accumulate=3)
+    parted.g_gradient(n=4)
+    resumed = Trainer.resume(parted.save(tmp_path / "x"), data=parted.data)
+    list(resumed.steps(2))
+    assert same(straight, resumed)
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_a_delayed_policy_follows_once_an_update_however_many_batches_make_it(accumulate):
+    """It stands where G stood at G's first update, and then goes a fifth of the way to it."""
+    play = ("rollouts", {"policy": "delayed", "completions": 1, "rate": 0.8}, "cnn")
+    first = run(play, 1, accumulate=accumulate).game.g.flat  # after the warm-up
+    trainer = run(play, 2, accumulate=accumulate)
+    second = trainer.game.g.flat.clone()
+    list(trainer.steps(1))
+    copy = torch.cat([p.reshape(-1) for p in trainer.estimator.state().values()][-len(
+        trainer.game.g.params):])  # fmt: skip
+    assert not torch.equal(first, second)
+    assert torch.allclose(copy, first.lerp(second, 0.2), atol=1e-7)
 
 
 @pytest.mark.parametrize("play", CREDITED, ids=play_id)

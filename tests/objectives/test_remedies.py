@@ -10,7 +10,7 @@ from torch import nn
 
 from textgan_lab.knobs import Schedule
 from textgan_lab.models import DISCRIMINATORS, GENERATORS, Rollout
-from textgan_lab.objectives import LOSSES, REMEDIES
+from textgan_lab.objectives import ESTIMATORS, LOSSES, REMEDIES
 from textgan_lab.objectives.remedies import Move, Play, simplex
 from textgan_lab.training import Spec, Trainer
 
@@ -545,6 +545,38 @@ def test_label_smoothing_counts_no_padding():
     mask = torch.tensor([[True, False], [True, True]])
     term = REMEDIES.make("label_smoothing").d_term(Play(None, s, s, s, s, mask, None, seeded()))
     assert term.item() == 3.0  # (1 + 3 + 5) / 3
+
+
+def test_forward_kl_pulls_less_at_a_d_of_softer_labels():
+    """D* = ln (1 - e) p / (q + e p): where G writes nothing e^s ends at (1 - e) / e, not at p/q."""
+    loss, epsilon = LOSSES["forward_kl"], 0.1
+    p = torch.tensor([0.5, 0.3, 0.2 - 1e-12, 1e-12], dtype=torch.float64)
+    q = torch.tensor([0.1, 0.3, 1e-12, 0.6 - 1e-12], dtype=torch.float64)
+    s = ((1 - epsilon) * p / (q + epsilon * p)).log().requires_grad_()
+    d = (p * (loss.real(s) + epsilon * s)).sum() + (q * loss.fake(s)).sum()
+    assert torch.autograd.grad(d, s)[0].abs().max() < 1e-12  # there D's smoothed loss is least
+    worth = -loss.generator(s.detach())
+    assert worth[2].item() == pytest.approx((1 - epsilon) / epsilon, rel=1e-9)
+    assert (worth < (1 - epsilon) / epsilon).all() and (p / q)[2] > 1e10
+    trainer({"label_smoothing": {"epsilon": epsilon}}, loss="forward_kl")  # is not refused
+
+
+LOG_ODDS = [name for name in ESTIMATORS if ESTIMATORS.make(name).log_odds]
+
+
+@pytest.mark.parametrize("estimator", LOG_ODDS)
+@pytest.mark.parametrize("remedy", ["label_smoothing", "input_noise", "mismatch"])
+def test_who_weighs_by_ln_p_over_q_does_without_what_moves_it(estimator, remedy):
+    assert {"maligan", "bgan", "mixed_maligan"} <= set(LOG_ODDS)
+    said = (
+        f"remedy '{remedy}' moves D's logit away from ln p/q, which estimator '{estimator}' "
+        f"reads: leave one of them out"
+    )
+    with pytest.raises(ValueError, match=said):
+        trainer({remedy: {}}, data=Answers(), estimator=estimator)
+    knobs = trainer({}, data=Answers(), estimator=estimator).knobs.table
+    assert not {"d_noise", "label_smoothing"} & set(knobs)
+    trainer({remedy: {}}, data=Answers(), estimator="reinforce")
 
 
 def test_the_entropy_bonus_by_hand():

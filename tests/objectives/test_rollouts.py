@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 import torch
+from dialogues import TinyDialogue
 from gradients import (
     SLOTS,
     Tabular,
@@ -75,6 +76,27 @@ def test_a_prompt_is_given_and_what_follows_it_keeps_its_place():
     assert torch.equal(told[:, 3], code(played.ids))
     for row, worth in zip(played.ids, told[:, 2], strict=True):
         assert str(int(worth.item())).startswith("".join(map(str, row[:3].tolist())))
+
+
+def test_what_d_says_of_a_prompt_is_paid_to_no_word():
+    """D says 1000 at each token of the prompt, and at each other the token itself."""
+    data = TinyLanguage(words=4, length=4, pool=10)
+    data.given = 2
+    g = Tabular(data, spread=1.0)
+    estimator = Rollouts(completions=3, reward="loss", baseline="none")
+    played = estimator.play(g, 5, seeded(1), SLOTS, lambda: data.sentences[::50][:5])
+    ends = played.complete()  # [1, 3, 5, 4]: of the first word of each reply
+    played.complete = lambda: ends
+
+    def judge(x):
+        return torch.cat([torch.full_like(x[:, :2], 1000), x[:, 2:]], 1).double()
+
+    loss = estimator.loss(played, judge, LOSS)
+    told = estimator.credit.reward
+    replies = played.ids[:, 2:].sum(1) / 4  # a sum over the length of a row, its prompt included
+    assert told[:, 3].tolist() == pytest.approx(replies.tolist())
+    assert told[:, 2].tolist() == pytest.approx((ends[0, :, :, 2:].sum(2) / 4).mean(0).tolist())
+    assert loss.item() == pytest.approx(-replies.mean().item())
 
 
 def test_an_ended_sentence_earns_nothing_more_and_stands_for_itself_at_its_end():
@@ -160,23 +182,29 @@ def test_the_copy_follows_some_of_the_way_and_only_when_g_plays():
     g = copy.deepcopy(players("cnn")[0])
     estimator, noise = Rollouts(policy="delayed", rate=0.8), seeded(1)
     start = g.head.bias.detach().clone()
-    estimator.play(g, 4, noise, SLOTS)
+
+    def update(estimator, batches=1):
+        estimator.begin(g)
+        for _ in range(batches):
+            estimator.play(g, 4, noise, SLOTS)
+
+    update(estimator)
     with torch.no_grad():
         g.head.bias += 1
     estimator.fakes(g, 4, noise, SLOTS)  # what D learns from
-    estimator.play(g, 4, noise, SLOTS)
+    update(estimator, batches=3)  # however many, it is one update
     assert torch.allclose(estimator._copy.head.bias, start + 0.2)
     state = estimator.state()
-    estimator.play(g, 4, noise, SLOTS)
+    update(estimator)
     assert torch.allclose(estimator._copy.head.bias, start + 0.36)
     assert not estimator._copy.head.bias.requires_grad
     other = Rollouts(policy="delayed")
     for again in (other, estimator):
         again.load_state(state)
-        again.play(g, 4, noise, SLOTS)
+        update(again)
         assert torch.allclose(again._copy.head.bias, start + 0.36)
     other.load_state({})
-    other.play(g, 4, noise, SLOTS)
+    update(other)
     assert torch.equal(other._copy.head.bias, g.head.bias)
 
 
@@ -245,14 +273,40 @@ def test_regs_credits_each_word_with_its_own_prefix_only():
     assert loss.item() == pytest.approx(-7 / 3) and not estimator.unbiased
 
 
-def test_d_learns_from_one_position_of_each_sentence_all_equally_often():
-    mask = torch.tensor([[1, 1, 1, 1, 0], [1, 0, 0, 0, 0], [0, 0, 1, 1, 1]], dtype=torch.bool)
-    found = Regs().counted(mask.repeat(4000, 1), seeded(1))
+@pytest.mark.parametrize(
+    ("given", "mask", "shares"),
+    [
+        (0, [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 0, 0, 0, 0]],
+         [[1, 1, 1, 1, 1], [1, 1, 3, 0, 0], [5, 0, 0, 0, 0]]),
+        (2, [[0, 0, 1, 1, 1], [0, 0, 1, 1, 0], [0, 0, 1, 0, 0]],
+         [[0, 0, 1, 1, 1], [0, 0, 1, 2, 0], [0, 0, 3, 0, 0]]),
+    ],
+)  # fmt: skip
+def test_d_learns_from_one_prefix_of_each_sentence_that_ends_anywhere_or_with_it(
+    given, mask, shares
+):
+    mask, shares, n = torch.tensor(mask).bool(), torch.tensor(shares).double(), 6000
+    found = Regs().judged(mask.repeat(n, 1), seeded(1), given)
     assert (found.sum(1) == 1).all()
-    counts = found.view(4000, 3, 5).sum(0).double()
-    assert (counts[~mask] == 0).all() and counts[1, 0] == 4000
-    assert chi_square(counts[0, :4], torch.full((4,), 1000.0)) > 1e-4
-    assert chi_square(counts[2, 2:], torch.full((3,), 4000 / 3)) > 1e-4
+    counts, expected = found.view(n, 3, 5).sum(0).double(), n * shares / (5 - given)
+    assert (counts[~mask] == 0).all() and counts[2, given] == n
+    for row in (0, 1):
+        assert chi_square(counts[row][mask[row]], expected[row][mask[row]]) > 1e-4
+
+
+def test_how_long_a_sentence_goes_on_tells_d_nothing_of_its_beginning():
+    """Real sentences of two tokens, fakes of five, the first word's law the same. At the best D
+
+    s of a prefix is ln p/q of how often each side shows it: 0 after the first word, as p = q there.
+    """
+    short = torch.tensor([[4, 2, 0, 0, 0], [5, 2, 0, 0, 0]])
+    long = torch.tensor([[4, 4, 4, 4, 2], [5, 5, 5, 5, 2]])
+    shown = [
+        Regs().judged(x.repeat(20_000, 1) != 0, seeded(i), 0).view(20_000, 2, 5).double().mean(0)
+        for i, x in enumerate((short, long))
+    ]
+    after_one_word = (shown[0][:, 0] / shown[1][:, 0]).log()
+    assert after_one_word.abs().max() < 0.05  # ln 5/2 if drawn among a sentence's own positions
 
 
 def test_all_others_leave_d_s_positions_alone_and_draw_nothing():
@@ -260,8 +314,8 @@ def test_all_others_leave_d_s_positions_alone_and_draw_nothing():
     for name in ESTIMATORS:
         if name != "regs":
             noise = seeded(1)
-            assert ESTIMATORS.make(name).counted(mask, noise) is mask
-            assert ESTIMATORS.make(name).counted(None, noise) is None
+            assert ESTIMATORS.make(name).judged(mask, noise) is mask
+            assert ESTIMATORS.make(name).judged(None, noise) is None
             assert torch.equal(noise.get_state(), seeded(1).get_state())
 
 
@@ -288,3 +342,13 @@ def test_the_game_shows_d_one_position_of_real_and_of_fake():
                               (1, plays[-1].fake_logits, plays[-1].fake_mask))
     )  # fmt: skip
     assert trainer.telemetry.rows[-1]["d_loss"] == pytest.approx(real + fake, abs=1e-5)
+
+
+def test_real_and_fake_positions_are_drawn_after_the_prompt():
+    spec = Spec(data="given", discriminator="lstm", estimator="regs", batch_size=8, probe_every=0,
+                device="cpu")  # fmt: skip
+    trainer = Trainer(spec, data=TinyDialogue(eos=True))
+    told, judged = [], trainer.estimator.judged
+    trainer.estimator.judged = lambda *given: told.append(given[2]) or judged(*given)
+    list(trainer.steps(1))
+    assert told == [2, 2]

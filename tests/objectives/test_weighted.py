@@ -5,10 +5,11 @@ import math
 
 import pytest
 import torch
+from dialogues import TinyDialogue
 from gradients import SLOTS, Tabular, flat, language, players
 from languages import TinyLanguage, chi_square, seeded
 
-from textgan_lab.models import Rollout
+from textgan_lab.models import GENERATORS, Rollout
 from textgan_lab.objectives import ESTIMATORS, LOSSES
 from textgan_lab.objectives.estimators import BGAN, Continued, MaliGAN, MixedMaliGAN
 
@@ -69,10 +70,11 @@ def test_what_is_measured_by_hand():
     ("n", "group", "sizes"),
     [
         (6, 3, [3, 3]),
-        (7, 3, [3, 3, 1]),
+        (7, 3, [3, 2, 2]),
+        (3, 2, [2, 1]),
         (8, 20, [8]),
         (64, 20, [16] * 4),
-        (61, 20, [16] * 3 + [13]),
+        (61, 20, [16] + [15] * 3),
     ],
 )
 def test_groups_share_out_a_weight_of_one_each(n, group, sizes):
@@ -194,6 +196,32 @@ def test_beginnings_are_kept_and_ends_follow_g(eos):
                 assert chi_square(counts, 3000 * q / q.sum()) > 1e-5
 
 
+@pytest.mark.parametrize("eos", [False, True])
+def test_after_a_prompt_it_is_words_of_the_reply_that_are_kept(eos):
+    """Replies of three words to prompts of two: N = 1 keeps one word, not none."""
+    data = TinyDialogue(eos=eos, pool=10)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        g = GENERATORS.make("lstm", {"embedding": 3, "hidden": 4}, data=data).double()
+    real = data.rows[:, ::7].flatten(0, 1)[:8]
+    assert len(real[:, :2].unique(dim=0)) > 1
+    estimator = MixedMaliGAN(completions=2000)
+    for kept in range(4):
+        played = estimator.play(g, len(real), seeded(kept), slots(kept), lambda: real)
+        groups = played.ids.view(len(real), 2000, 5)
+        given = torch.arange(5) < 2 + kept
+        assert (groups[:, :, given] == real[:, None, given]).all()
+        assert torch.equal(played.real[2:], given[2:])  # what is not weighted
+        for row, ends in zip(real, groups, strict=True):
+            rows = data.playable.flatten(0, 1)
+            alike = rows[(rows[:, given] == row[given]).all(1)]
+            q = g.log_prob(alike).exp()
+            counts = (ends[:, None] == alike).all(2).sum(0)
+            assert counts.sum() == 2000
+            if len(alike) > 1:
+                assert chi_square(counts, 2000 * q / q.sum()) > 1e-5
+
+
 def test_only_what_g_wrote_is_weighted():
     """Prefix of 1 of 3: full credit for it, shared by two copies; weights 1/4, 3/4 for the rest."""
     data = language()
@@ -244,6 +272,8 @@ def test_a_group_of_bgan_answers_one_prompt():
     first, second = played.ids[:, :2].split(3)
     assert (first == real[0, :2]).all() and (second == real[3, :2]).all()
     assert not played.mask[:, :2].any() and played.mask[:, 2:].all()
+    asked = BGAN(group=2).play(g, 5, seeded(1), SLOTS, lambda: real[:5]).ids[:, :2]
+    assert torch.equal(asked, real[[0, 0, 2, 2, 4], :2])
 
 
 def test_what_does_not_fit_is_refused_with_advice():

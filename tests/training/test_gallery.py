@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from textgan_lab.catalogue import UnknownName
-from textgan_lab.training import SYSTEMS, Trainer, gallery
+from textgan_lab.training import SYSTEMS, Spec, Trainer, gallery
 
 torch.set_num_threads(1)
 SMALL = {"updates": 4, "warm_up": 5, "samples": 32, "device": "cpu", "data": "mini"}
@@ -33,6 +33,15 @@ def test_every_system_has_every_budget(found):
 def test_all_with_the_same_generator_leave_the_warm_up_alike(found):
     assert at(found, "before play")["js"].nunique() == 1
     assert at(found, "updates")["js"].nunique() == 3
+
+
+def test_a_head_start_of_no_updates_asks_for_no_accuracy():
+    """Without a warm-up D has no head start either, and its run can still be read back."""
+    small = {**SMALL, "warm_up": 0, "updates": 1, "data": "dialogue"}
+    found = gallery.gallery(["csgan-nmt"], **small)
+    (trainer,) = found[found["budget"] == "updates"]["trainer"]
+    assert trainer.t == 1 and trainer.telemetry.rows[-1]["phase"] == "adversarial"
+    assert Spec.model_validate_json(trainer.spec.model_dump_json()) == trainer.spec
 
 
 def test_a_trainer_stands_where_its_row_says(found):
@@ -133,8 +142,17 @@ def test_a_cap_is_given_to_what_takes_it():
 
 def test_the_catalogue_says_something_of_every_system():
     table = gallery.catalogue()
-    assert list(table.index) == list(SYSTEMS) and table.map(len).min(axis=None) > 2
-    assert table.loc["mle", "test of its gradient"].startswith("test_")
+    assert list(table.index) == list(SYSTEMS) and list(table)[-1] == "exactness test"
+    adversarial = ["estimator", "loss", "D", "before play"]
+    assert table.drop(columns=adversarial).map(len).min(axis=None) > 2
+    assert table.loc["mle", "exactness test"].startswith("test_")
+    alone = table[adversarial].isna()
+    assert list(table.index[alone.all(axis=1)]) == [n for n in SYSTEMS if SYSTEMS.make(n).rival]
+    assert (alone.all(axis=1) == alone.any(axis=1)).all()
+    assert table.loc["csgan-nmt", adversarial].tolist() == [
+        "rollouts", "non_saturating", "pair_cnn", "250 MLE, 1000 D until 0.82",
+    ]  # fmt: skip
+    assert table.loc["scratchgan", "before play"] == "nothing"
 
 
 @pytest.mark.parametrize(

@@ -41,14 +41,15 @@ class HostReads(TorchDispatchMode):
         return op(*args, **(kwargs or {}))
 
 
-def remedies(kind, parts, binary, states):
+def remedies(kind, parts, loss, estimator, states):
     """Return all remedies that apply, with their default strength.
 
-    ``binary`` says that D's logit is a log-odds which may be moved, ``states`` that D reads G's.
+    ``states`` says that D reads G's states.
     """
     return {
         name: {} for name, remedy in REMEDIES.items()
-        if kind in remedy.kinds and (binary or not remedy.binary_only)
+        if kind in remedy.kinds and (loss.binary or not remedy.binary_only)
+        and (remedy.log_odds or not estimator.log_odds)
         and remedy.states in (None, states)
         and all(getattr(parts[what], has, None) for what, has in remedy.needs.items())
     }  # fmt: skip
@@ -69,7 +70,6 @@ def combinations():
                 rewarded = not LOSSES[loss].binary and "reward" in ESTIMATORS.options(estimator)
                 player = GENERATORS[g]
                 states = getattr(judge, "states", False)
-                honest = LOSSES[loss].binary and not part.log_odds
                 chosen = {"data": data, "generator": player, "discriminator": judge}
                 spec = Spec(
                     data=piece,
@@ -77,10 +77,10 @@ def combinations():
                     discriminator={d: SMALL[d]} if d in SMALL else d,
                     loss=loss,
                     estimator={estimator: {"reward": "loss"}} if rewarded else estimator,
-                    remedies=remedies(data.kind, chosen, honest, states),
+                    remedies=remedies(data.kind, chosen, LOSSES[loss], part, states),
                     d_optimiser=next(optimisers),
                     mle_steps=2 if hasattr(player, "nll_loss") else 0,
-                    knobs={"d_steps": 2} if states else {"d_noise": 0.1, "d_steps": 2},
+                    knobs={"d_steps": 2, **({} if states or part.log_odds else {"d_noise": 0.1})},
                     probe_every=0, batch_size=4, device="cpu",
                 )  # fmt: skip
                 try:

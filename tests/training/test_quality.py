@@ -5,8 +5,12 @@ import threading
 
 import pytest
 import torch
+from languages import TinyLanguage
 
 from textgan_lab import Spec, Trainer
+from textgan_lab.data.law import seed
+from textgan_lab.metrics import bleu, compare_laws
+from textgan_lab.training.probes import without_padding
 from textgan_lab.training.quality import quality, tempered_log_prob, with_typos
 
 POINTS = {"generator": "mlp", "discriminator": "mlp", "estimator": "pathwise", "probe_every": 0}
@@ -85,6 +89,26 @@ def test_a_typo_costs_what_random_typing_makes_of_it():
     log_p = torch.tensor([0.25, 0.0], dtype=torch.float64).log()
     found = with_typos(log_p, ids, support, share=0.1).exp()
     assert found.tolist() == pytest.approx([0.9 * 0.25 + 0.1 / 64, 0.1 / 16])
+
+
+def test_what_is_held_out_was_never_trained_on():
+    """The training rows are one sentence over and over; all figures are of the test rows."""
+    data = TinyLanguage(eos=True)
+    data.train = data.sentences[:1].expand(300, -1)
+    trainer = Trainer(Spec(data="given", probe_every=0, device="cpu"), data=data)
+    (row,) = quality(trainer, n=200, max_n=2).to_dict("records")
+    log_q = trainer.generator.log_prob(data.test)
+    assert row["held_out_nll.sentence"] == pytest.approx(-log_q.mean().item(), rel=1e-5)
+    fakes = trainer.generator.sample(200, _noise_of_quality(trainer))
+    found = bleu(without_padding(fakes), without_padding(data.test), 2)[2]
+    assert row["bleu"] == pytest.approx(found)
+    log_p, own = data.law.log_prob(fakes), trainer.generator.log_prob(fakes)
+    laws = compare_laws(data.law.log_prob(data.test), log_q.detach(), log_p, own.detach())
+    assert row["js"] == pytest.approx(laws.js, abs=1e-5)
+
+
+def _noise_of_quality(trainer):
+    return torch.Generator().manual_seed(seed(trainer.spec.seed, "quality", trainer.t))
 
 
 def test_what_cannot_be_judged_is_refused(trainer):

@@ -125,10 +125,13 @@ def test_a_gradient_of_zero_has_cosine_zero():
     assert [row["g_grad_cosine"] for row in t.telemetry.rows] == [0.0] * 3
 
 
-def test_the_gradient_that_g_would_get_is_the_one_it_gets():
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic", "relativistic_average"])
+def test_the_gradient_that_g_would_get_is_the_one_it_gets(loss):
     """The first step's norm, once D is held still and the noise is the step's own."""
-    t, twin = build(knobs={"d_steps": 0}), build(knobs={"d_steps": 0})
-    twin._private = lambda purpose: twin.streams["g_noise"]
+    t, twin = (build(loss=loss, knobs={"d_steps": 0}) for _ in range(2))
+    for trainer in (t, twin):
+        trainer.discriminator.head.weight.data.mul_(20)  # so that real rows make a difference
+    twin._private = lambda what: twin.streams["data" if what.endswith("real") else "g_noise"]
     (step,) = t.steps(1)
     norm = twin.g_gradient(n=8).norm().item()
     assert norm == pytest.approx(step.values["g_grad_norm"], rel=1e-5)

@@ -165,12 +165,15 @@ class Autoregressive(nn.Module):
         temperature: Tensor,
         straight_through: bool,
         given: Tensor | None = None,
+        feed_tokens: bool = False,
     ) -> Rollout:
         """Draw a rollout of simplex points y = softmax((logits + Gumbel noise) / temperature).
 
         Straight-through hands on the one-hot argmax of y and lets the gradient of y through. Fed
-        back as the next input, so the gradient flows through time. Once the argmax was <eos>, every
-        later point is the one-hot <pad>, without gradient. Jang et al. 2017, Maddison et al. 2017.
+        back as the next input, so the gradient flows through time; ``feed_tokens`` feeds back the
+        argmax alone, through which none flows, and then ``log_p`` is that of its sentence. Once
+        the argmax was <eos>, every later point is the one-hot <pad>, without gradient. Jang et al.
+        2017, Maddison et al. 2017.
         """
         weight = self.embed.weight
         noise = gumbel((self.length, n, self.vocab_size), generator, weight.dtype)
@@ -198,9 +201,32 @@ class Autoregressive(nn.Module):
             done = done | (token == EOS)
             points.append(y)
             ids.append(token)
-            x = y @ weight
+            x = weight[token] if feed_tokens else y @ weight
         ids, points = torch.stack(ids, 1), torch.stack(points, 1)
         return Rollout(points, ids, lambda: torch.stack(log_p, 1), _width(given) or 0)
+
+    @torch.no_grad()
+    def continue_from(self, rows: Tensor, kept: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw sentences that begin with the first ``kept`` tokens of rows, after a prompt.
+
+        Shapes  rows [n, time], kept 0-dim -> ids [n, time]
+
+        ``kept`` stays on the device, so every position takes its step, kept or drawn.
+        """
+        n = len(rows)
+        u = torch.rand(2, self.length, n, generator=generator, device=rows.device)
+        table = self.feed(self.embed.weight)
+        following = NextToken(self.head, self.never)
+        state, token = self._begin(n, rows[:, : self.given] if self.given else None, table)
+        ids = list(rows[:, : self.given].unbind(1))
+        done = torch.zeros(n, dtype=torch.bool, device=rows.device)
+        for t in range(self.given, self.length):
+            features, state = self.step(table[token], state)
+            token = following.draw(features, u[:, t]).masked_fill(done, PAD)
+            token = torch.where(kept > t - self.given, rows[:, t], token)
+            done = done | (token == EOS)
+            ids.append(token)
+        return torch.stack(ids, 1)
 
     @torch.no_grad()
     def complete(self, ids: Tensor, n: int, generator: torch.Generator) -> Tensor:

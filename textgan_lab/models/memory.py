@@ -26,9 +26,9 @@ class MemoryDiscriminator(nn.Module):
              of real sentences and 0 for fakes; the logit is ln D / (1 - D)
     Learns   the CNN by the loss, as any D; the slots by `remember`
     Fails when  all the nearest slots are of one kind: D is then floor or 1 - floor, without slope
-    Paper    Kim, Kim & Kim 2018 (4096 slots, 128 nearest, smoothing 1e-8), whose G also reads a key
-             drawn from the real slots; not here. The other numbers, the decay by batches and one
-             newcomer of each kind an update are ours
+    With     the generator "keyed", which writes under keys of the real slots
+    Paper    Kim, Kim & Kim 2018 (4096 slots, 128 nearest, smoothing 1e-8). The other numbers, the
+             decay by batches and one newcomer of each kind an update are ours
     """
 
     kind, per_token = "text", False
@@ -79,6 +79,15 @@ class MemoryDiscriminator(nn.Module):
         """Return the nearest slots, [batch, nearest], and their ln P(c | x) up to a constant."""
         scores = self.concentration * (q @ self.keys.T) + (self.counts + self.smoothing).log()
         return scores.topk(self.nearest, 1)
+
+    @property
+    def log_prior(self) -> Tensor:
+        """The law of slots that real sentences fall to, ln P(c), [slots], nats: P as h_c v_c.
+
+        Where no slot is of real sentences, all are alike.
+        """
+        met = (self.counts + self.smoothing).log()
+        return met.masked_fill(~self.real, IMPOSSIBLE).log_softmax(0)
 
     @torch.no_grad()
     def remember(self, real: Tensor, fake: Tensor, ok: Tensor) -> None:

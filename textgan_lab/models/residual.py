@@ -28,7 +28,7 @@ class ResidualDiscriminator(nn.Module):
     """A stack of residual convolutions of any depth, one logit a sentence: the critic of WGAN-GP.
 
     ``blocks`` of two convolutions each stand between the embedding and one product over all
-    positions, which makes it the one discriminator here that knows where a word stands.
+    positions, which knows where a word stands, as the maximum over time of a text CNN does not.
 
     Paper  Gulrajani et al. 2017 (5 blocks of 512 channels; 101 layers are 50 blocks)
     """

@@ -24,9 +24,11 @@ class Rollout:
     ``log_p`` the log-softmax [batch, time, vocab] at each position, computed when first asked for
     ``complete``  draws other ends of the prefixes of ``ids``, where whoever played provides it:
               ids [prefixes, n, batch, time], as `Autoregressive.complete`
+    ``key``   the key of D's memory under which each sentence was written, where one was read
     """
 
     complete: Callable[[], Tensor] | None = None
+    key: Tensor | None = None
 
     def __init__(
         self,

@@ -2,7 +2,6 @@
 
 from .estimators import ESTIMATORS
 from .losses import LOSSES
-from .reconstruction import Elbo, FeatureReconstruction
 from .remedies import REMEDIES
 
-__all__ = ["ESTIMATORS", "LOSSES", "REMEDIES", "Elbo", "FeatureReconstruction"]
+__all__ = ["ESTIMATORS", "LOSSES", "REMEDIES"]

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from ..data.law import EOS, PAD, counted
 from .estimators import Estimator
-from .estimators.score_function import whole
+from .estimators.score_function import sentence_reward
 
 if TYPE_CHECKING:
     import pandas
 
 Judge = Callable[[Tensor], Tensor]  # ids or simplex points -> logits [batch] or [batch, time]
-BURN_IN = 30  # batches thrown away first, so that a running baseline has settled (ours)
+BURN_IN = 30  # estimates thrown away first, so that a running baseline has settled (ours)
 
 
 def playable(generator: nn.Module, most: int = 20_000) -> Tensor:
@@ -62,7 +62,7 @@ def exact_gradient(generator: nn.Module, judge: Judge, loss: type) -> Tensor:
     """
     ids = playable(generator)
     with torch.no_grad():
-        cost = whole(loss.generator(judge(ids)), counted(ids))
+        cost = sentence_reward(loss.generator(judge(ids)), counted(ids))
     return _flat((generator.log_prob(ids).exp() * cost).sum(), generator)
 
 
@@ -127,7 +127,7 @@ def estimator_errors(
         batch_size: sentences an estimate.
         draws: independent estimates a row.
         seed: of the noise; the same for every row.
-        burn_in: batches a row thrown away first, in which a baseline settles; one that is learned
+        burn_in: estimates a row thrown away first, in which a baseline settles; one that is learned
             needs hundreds.
         law: what real sentences are drawn from, for estimators that ask for some.
 
@@ -150,6 +150,7 @@ def estimator_errors(
             drawn, seconds = [], []
             for _ in range(burn_in + draws):
                 began = time.perf_counter()
+                estimator.begin(generator)
                 rollout = estimator.play(generator, batch_size, noise, slots, real)
                 drawn.append(_flat(estimator.loss(rollout, judge, loss), generator))
                 seconds.append(time.perf_counter() - began)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..data import load_corpus
 from ..data.sources import CORPORA, READERS
 from ..knobs import Schedule
+from ..models import GENERATORS
 from .progress import Progress
 from .spec import Choice, chosen
 from .systems import SYSTEMS, UPDATES, WARM_UP, System
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 CONTROL = "mle"
 REAL = "real data"  # the row of what real data score where fakes are measured
-SHORT = (  # one a family, each a few seconds, all from one warm-up but for maligan's larger batches
+SHORT = (  # one a family; one warm-up but for maligan's larger batches and memorygan's keys
     "seqgan", "relax", "maligan", "bgan", "gumbel-gan", "wgan", "forward-kl", "memorygan", CONTROL,
 )  # fmt: skip
 ALL = ("", "all")
@@ -45,7 +46,8 @@ def shown(system: str = "all") -> list[str]:
     """
     if system in ALL:
         return list(SHORT)
-    textual = SYSTEMS.make(system).spec.generator != "series_cnn"
+    generator, _ = chosen(SYSTEMS.make(system).spec.generator)
+    textual = GENERATORS[generator].kind == "text"  # as its data are
     return list(dict.fromkeys([system, CONTROL])) if textual else [system]
 
 
@@ -68,17 +70,39 @@ def capped(source: str | Path, **caps: Any) -> Choice | None:
 
 
 def catalogue() -> "pandas.DataFrame":
-    """Return what each system was for, what it pays, and the test of its gradient, by name."""
+    """Return what each system is for, is made of and pays, and its exactness test, by name.
+
+    ``before play`` are its updates of likelihood and of D alone. What has no adversary has no
+    estimator, loss or D: None.
+    """
     import pandas
 
     systems = map(SYSTEMS.make, SYSTEMS)
     return pandas.DataFrame(
         {
             "system": s.name, "title": s.title, "article": s.article, "idea": s.idea,
-            "cost": s.cost, "test of its gradient": s.exact.split("::")[1],
+            "cost": s.cost, "published": s.published, **_parts(s),
+            "exactness test": s.exact.split("::")[1],
         }
         for s in systems
     ).set_index("system")  # fmt: skip
+
+
+def _parts(system: System) -> dict[str, str | None]:
+    """Return what a system is made of, in a word each."""
+    spec, alone = system.spec, system.rival
+    before = [f"{spec.mle_steps} MLE"] if spec.mle_steps else []
+    if spec.d_first_steps:
+        until = f" until {spec.d_first_accuracy}" if spec.d_first_accuracy else ""
+        before.append(f"{spec.d_first_steps} D{until}")
+    return {
+        "data": chosen(spec.data)[0],
+        "G": chosen(spec.generator)[0],
+        "estimator": None if alone else chosen(spec.estimator)[0],
+        "loss": None if alone else chosen(spec.loss)[0],
+        "D": None if alone else chosen(spec.discriminator)[0],
+        "before play": None if alone else ", ".join(before) or "nothing",
+    }
 
 
 def gallery(
@@ -182,7 +206,7 @@ def _prepared(
     system: System, updates: int, warm_up: int, looks: int, samples: int, data: Any
 ) -> tuple[Trainer, int]:
     """Return the trainer of a system at other lengths, and its likelihood updates before play."""
-    spec, rival = system.spec, _rival(system)
+    spec, rival = system.spec, system.rival
     own = spec.mle_steps - (UPDATES if rival else 0)
     first = round(own * warm_up / WARM_UP)
     head_start = round(spec.d_first_steps * warm_up / WARM_UP)
@@ -194,15 +218,11 @@ def _prepared(
     changes = {
         "mle_steps": FOREVER if rival else first,
         "d_first_steps": head_start,
+        "d_first_accuracy": spec.d_first_accuracy if head_start else None,
         "probe_every": looks,
         "probe_size": samples,
     }
     return Trainer(spec.model_copy(update=changes), Schedule(turns), data=data), first
-
-
-def _rival(system: System) -> bool:
-    """Return whether a system has no adversary: its budget is likelihood alone."""
-    return system.steps == system.spec.mle_steps
 
 
 def _looks(
@@ -215,7 +235,7 @@ def _looks(
 ):
     """Train, and yield each budget with what is measured when it is used up."""
     clock = time.process_time if trainer.device.type == "cpu" else time.perf_counter
-    rival, left = _rival(system), [b for b in BUDGETS if b != "seconds" or seconds is not None]
+    rival, left = system.rival, [b for b in BUDGETS if b != "seconds" or seconds is not None]
     progress = Progress(updates, system.name)
     played, spent, took = 0, 0.0, 0.0
 

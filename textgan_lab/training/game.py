@@ -112,6 +112,7 @@ class Game:
 
     def g_update(self) -> Values:
         """Move G towards what D takes for real."""
+        self.estimator.begin(self.generator)
         return self._update("g", self.g, self._g_objective)
 
     def _update(
@@ -142,10 +143,12 @@ class Game:
         with torch.no_grad():
             rollout = self.rollout(self.estimator.fakes, lambda: real)
         real_mask = None if rollout.ids is None else counted(real, self.given)
-        real_mask = self.estimator.counted(real_mask, self.streams["d_noise"])
-        rollout.mask = self.estimator.counted(rollout.mask, self.streams["d_noise"])
+        noise = self.streams["d_noise"]
+        real_mask = self.estimator.judged(real_mask, noise, self.given)
+        rollout.mask = self.estimator.judged(rollout.mask, noise, self.given)
         self.drop_out(self.turned.get("d_dropout", 0) > 0)
         play = self.judged(self.on_input(real), self.on_input(rollout.x), real_mask, rollout.mask)
+        play.rollout = rollout
         parts = {
             "adversarial": self.loss.d(
                 play.real_logits, play.fake_logits, play.real_mask, play.fake_mask

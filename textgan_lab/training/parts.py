@@ -70,6 +70,8 @@ def assemble(spec: Spec, data: Any = None) -> Parts:
         generator = GENERATORS.make(*chosen(spec.generator), data=data)
         whose = {"generator": generator} if _reads_states(d) else {}
         discriminator = DISCRIMINATORS.make(*chosen(spec.discriminator), data=data, **whose)
+        if hasattr(generator, "consult"):
+            generator.consult(discriminator)
     dropouts = [m for m in discriminator.modules() if isinstance(m, Dropout)]
     knobs = [
         *OPTIMISERS[chosen(spec.d_optimiser)[0]].knobs("d", LEARNING_RATE),
@@ -101,7 +103,9 @@ def _device(name: str) -> torch.device:
 
 def _bears(remedy: Any, loss: type, estimator: Any) -> bool:
     """Return whether D's logit still is what the remedy, or the estimator, takes it for."""
-    return not remedy.binary_only or (loss.binary and not estimator.log_odds)
+    if remedy.binary_only and not loss.binary:
+        return False
+    return remedy.log_odds or not estimator.log_odds
 
 
 def _reads_states(d: type) -> bool:
@@ -148,11 +152,13 @@ def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> N
             wrong.append(
                 f"{what} {part.name!r} needs a discriminator that reads {read}: {_list(fitting)}"
             )
+    if estimator.kind == kind:
+        wrong.extend(_lacking(spec, data, "estimator", estimator))
     for remedy in remedies:
         if kind not in remedy.kinds:
             wrong.append(f"remedy {remedy.name!r} does not apply to {kind}")
         else:
-            wrong.extend(_lacking(spec, data, remedy))
+            wrong.extend(_lacking(spec, data, "remedy", remedy))
         if remedy.binary_only and not loss.binary:
             fitting = [name for name, other in LOSSES.items() if other.binary]
             wrong.append(
@@ -170,6 +176,8 @@ def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> N
             f"discriminator {d.name!r} reads the generator's states on a whole sentence, which "
             f"{g.name!r} does not give: {_list(fitting)}"
         )
+    if getattr(g, "needs", {}):
+        wrong.extend(_lacking(spec, data, "generator", g))
     known = [name for name, other in GENERATORS.items() if other.kind == kind and other.likelihood]
     instead = f"; {_list(known)} can" if known else ""
     if (spec.mle_steps or spec.teacher_steps) and not hasattr(g, "nll_loss"):
@@ -186,9 +194,9 @@ def _fit(spec: Spec, data: Any, loss: type, estimator: Any, remedies: list) -> N
     estimator.check(loss)
 
 
-def _lacking(spec: Spec, data: Any, remedy: Any) -> Iterator[str]:
-    """Yield what a remedy needs of other parts that they have not, and which have it."""
-    for what, attribute in remedy.needs.items():
+def _lacking(spec: Spec, data: Any, kind: str, needy: Any) -> Iterator[str]:
+    """Yield what a part needs of others that they have not, and which have it."""
+    for what, attribute in needy.needs.items():
         if what == "data":
             part, fitting = data, ["data of prompts and their replies"]
         else:
@@ -200,7 +208,7 @@ def _lacking(spec: Spec, data: Any, remedy: Any) -> Iterator[str]:
             ]  # fmt: skip
         if not getattr(part, attribute, None):
             yield (
-                f"remedy {remedy.name!r} needs {attribute!r} of the {what}, which {part.name!r} "
+                f"{kind} {needy.name!r} needs {attribute!r} of the {what}, which {part.name!r} "
                 f"lacks: {_list(fitting)}"
             )
 

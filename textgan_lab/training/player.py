@@ -49,6 +49,8 @@ class Player:
         Returns its 2-norm before clipping, and its cosine with the gradient of the update before
         (0 at the first, and where one of them is 0). ``ok`` turns false on the device, and stays
         false, when loss or norm is not finite; while it is false nothing moves.
+
+        Shapes  gradient [weights], loss and ok 0-dim -> 0-dim, 0-dim
         """
         norm = torch.linalg.vector_norm(gradient)
         ok.logical_and_(loss.isfinite() & norm.isfinite())

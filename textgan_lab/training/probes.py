@@ -47,7 +47,7 @@ class Measurement:
     @property
     def has_likelihood(self) -> bool:
         """Whether G can tell how likely a sentence is."""
-        return self.is_text and self.generator.likelihood
+        return self.is_text and hasattr(self.generator, "score")
 
     def counted(self, ids: Tensor) -> Tensor:
         """Return which tokens count: [n, time] bool."""

@@ -60,7 +60,9 @@ class Spec(BaseModel):
     batch_size: int = Field(64, ge=1)
     mle_steps: int = Field(0, ge=0)  # maximum-likelihood updates of G before play
     d_first_steps: int = Field(0, ge=0)  # updates of D alone, after that and before play, at most
-    d_first_accuracy: float | None = Field(None, ge=0, le=1)  # they end once D is right so often
+    # they end once D is right so often: in the mean of its newest 10 updates, on their own batches,
+    # with dropout as set; a D of tokens token by token
+    d_first_accuracy: float | None = Field(None, ge=0, le=1)
     teacher_steps: int = Field(0, ge=0)  # maximum-likelihood updates of G after each of its moves
     accumulate: int = Field(1, ge=1)  # batches whose mean gradient makes one update
     probe_every: int = Field(25, ge=0)  # steps between measurements on fresh samples; 0: never
@@ -91,6 +93,15 @@ class Spec(BaseModel):
         for name, options in self.remedies.items():
             REMEDIES.check(name, options)
         chosen(self.data)
+        return self
+
+    @model_validator(mode="after")
+    def _head_start(self):
+        if self.d_first_accuracy is not None and not self.d_first_steps:
+            raise ValueError(
+                f"d_first_accuracy {self.d_first_accuracy!r} ends D's head start, and "
+                f"d_first_steps is 0, so D has none: say how many updates it may take"
+            )
         return self
 
     def __repr__(self) -> str:

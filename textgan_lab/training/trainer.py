@@ -28,6 +28,7 @@ from .spec import Spec
 
 STREAMS = ("data", "g_noise", "d_noise", "d_dropout", "remedies")
 WINDOW = 50  # steps between flushes when nothing is measured
+JUDGED = 10  # updates over which D's accuracy in its head start is averaged, and between two looks
 DISPLAYED = {"text": 8, "points": 256}  # sentences or points kept with each measurement
 
 
@@ -152,18 +153,22 @@ class Trainer:
             return self
         begin, play_from = self.t, self._play_from
         warm_up = begin < play_from, begin + n > play_from
-        label = {(True, False): "likelihood warm-up", (True, True): "warm-up and play"}
-        progress = Progress(n, label.get(warm_up, "play"))
-        for _ in self.steps(n):
-            progress.update(self.t - begin)
-        progress.close(self.t - begin, self._divergence() if self.diverged else "")
-        return self
+        label = {(True, False): "warm-up", (True, True): "warm-up and play"}
+        return self._run(n, label.get(warm_up, "play"))
 
     def warm_up(self) -> "Trainer":
         """Run what is left before play: the likelihood warm-up, D's head start."""
-        self.run(max(0, self.spec.mle_steps - self.t))
-        while self.phase != "adversarial" and not self.diverged:  # D's may end early
-            self.run(min(self._window, self._play_from - self.t))
+        left = self._play_from - self.t  # at most: D's head start may end early
+        return self._run(left, "warm-up", until="adversarial") if left > 0 else self
+
+    def _run(self, n: int, label: str, until: str = "") -> "Trainer":
+        """Train for ``n`` steps, or until that phase begins, under a progress line."""
+        begin, progress = self.t, Progress(n, label)
+        for _ in self.steps(n):
+            progress.update(self.t - begin)
+            if self.phase == until:
+                break
+        progress.close(self.t - begin, self._divergence() if self.diverged else "")
         return self
 
     def d_step(self) -> Step:
@@ -195,10 +200,10 @@ class Trainer:
         values["ok"] = self.game.ok
         self._recorder.write({"step": t, "phase": phase}, values)
         self.t += 1
+        if phase == "d_first" and self.spec.d_first_accuracy is not None:
+            self._judge_head_start()
         if self.t % self._window == 0:
             self.flush()
-            if phase == "d_first":
-                self._let_play_begin()
             if self.spec.probe_every:
                 measurement = self._measurement()
                 self.telemetry.rows[-1].update(measure(measurement))
@@ -206,14 +211,23 @@ class Trainer:
                 self.telemetry.samples.append({**self.show(), "cells": counts})
         return Step(t, phase, turns, self._values)
 
-    def _let_play_begin(self) -> None:
-        """End D's head start early when it is right as often as the spec asks."""
-        right = [row["d_accuracy"] for row in self.telemetry.rows[-self._window :]
-                 if row["phase"] == "d_first"]  # fmt: skip
+    def _judge_head_start(self) -> None:
+        """Let play begin once D is right as often as the spec asks, or has used up its updates.
+
+        D is asked every `JUDGED` of its updates, whatever else is looked at and when.
+        """
+        taken, over = self.t - self.spec.mle_steps, self.t == self._play_from
+        if taken % JUDGED and not over:
+            return
+        self.flush()
+        right = [row["d_accuracy"] for row in self.telemetry.rows[-min(taken, JUDGED) :]]
         accuracy = sum(right) / len(right)
-        if self.spec.d_first_accuracy is not None and accuracy >= self.spec.d_first_accuracy:
+        reached = accuracy >= self.spec.d_first_accuracy
+        if reached or over:
             self._play_from = self.t
-            self.telemetry.events.append({"event": "play", "step": self.t, "d_accuracy": accuracy})
+            self.telemetry.events.append({
+                "event": "play", "step": self.t, "d_accuracy": accuracy, "reached": reached
+            })  # fmt: skip
 
     def _apply(self, snapshot: Snapshot) -> None:
         """Let the players see these values of the knobs, on the host and on the device."""
@@ -327,6 +341,7 @@ class Trainer:
         def real() -> Tensor:
             return self._training_rows(n, f"gradient {draw}, real")
 
+        self.estimator.begin(self.generator)
         rollout = self.estimator.play(self.generator, n, noise, self.mirror.slots, real)
         if part.needs_real:
             with torch.no_grad():

@@ -11,7 +11,8 @@ enumeration.
 from .contract import ESTIMATORS, Batch, Credit, Estimator, prompts
 from .pathwise import Argmax, Pathwise
 from .relaxed import Gumbel
-from .baselines import BASELINES, Baseline
+from .autoencoding import Autoencoding
+from .baselines import CONTROLS, Baseline
 from .score_function import REWARDS, DenseReinforce, Reinforce, ScoreFunction
 from .rollouts import Rollouts
 from .regs import Regs
@@ -21,11 +22,12 @@ from .professor_forcing import ProfessorForcing
 # isort: on
 
 __all__ = [
-    "BASELINES",
     "BGAN",
+    "CONTROLS",
     "ESTIMATORS",
     "REWARDS",
     "Argmax",
+    "Autoencoding",
     "Baseline",
     "Batch",
     "Continued",

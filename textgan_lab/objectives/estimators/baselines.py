@@ -1,4 +1,4 @@
-"""Baselines: what a score function subtracts from its returns. It moves the variance only.
+"""Baselines, the control variates of a score function: they move its variance only.
 
 A baseline may know everything but the token that it stands against and what comes of it: then
 E b grad ln q = 0. The mean of the batch knows each token's own return, which multiplies the
@@ -14,7 +14,7 @@ from ...catalogue import Catalogue
 from ...models.sampling import Rollout
 from .prefix_network import PrefixNetwork, prefixes
 
-BASELINES = Catalogue("baseline")
+CONTROLS = Catalogue("control variate")
 
 
 class Baseline:
@@ -29,6 +29,9 @@ class Baseline:
 
     def meet(self, generator: nn.Module) -> None:
         """Have a look at who plays."""
+
+    def begin(self) -> None:
+        """Prepare for an update of G, which several batches may make."""
 
     def __call__(self, returns: Tensor, rollout: Rollout) -> Tensor:
         """Return the baseline of this batch."""
@@ -54,13 +57,13 @@ def made(choice: str | Mapping[str, Mapping], decay: float) -> Baseline:
         raise ValueError(f"baseline: expected one name with its options, got {choice!r}")
     ((name, options),) = choice.items()
     if name == "moving":
-        return BASELINES.make(name, options, decay=decay)
+        return CONTROLS.make(name, options, decay=decay)
     if decay != 0.9:
         raise ValueError(f"baseline_decay {decay!r} is of baseline 'moving', not of {name!r}")
-    return BASELINES.make(name, options)
+    return CONTROLS.make(name, options)
 
 
-@BASELINES.register("none")
+@CONTROLS.register("none")
 class Nothing(Baseline):
     """Subtract nothing."""
 
@@ -69,7 +72,7 @@ class Nothing(Baseline):
         return returns.new_zeros(())
 
 
-@BASELINES.register("constant")
+@CONTROLS.register("constant")
 class Constant(Baseline):
     """Subtract a number that is known beforehand, such as the reward of an undecided D."""
 
@@ -82,30 +85,41 @@ class Constant(Baseline):
         return torch.full_like(returns[:1].sum(), self.value)
 
 
-@BASELINES.register("moving")
+@CONTROLS.register("moving")
 class Moving(Baseline):
-    """Subtract an exponential average over past batches, which the present one then moves.
+    """Subtract an exponential average over past updates, which the present one then moves.
 
-    Formula  b <- decay b + (1 - decay) mean return, per position where returns are; 0 at first
+    Formula  b <- decay b + (1 - decay) mean return, per position where returns are; 0 at first.
+             Where several batches make an update, it is the mean over those of their means
+    Raises   ValueError for a decay outside 0 to 1
     """
 
     in_words = "what past batches earned on average"
+    average: Tensor | None = None
+    _before: Tensor | None = None  # the average that all batches of this update subtract
+    _mean: Tensor  # of this update's batches so far
+    _batches = 0
 
     def __init__(self, decay: float):
         if not 0 <= decay <= 1:
             raise ValueError(f"baseline_decay {decay!r}: expected 0 to 1")
         self.decay = decay
-        self.average: Tensor | None = None
+
+    def begin(self):
+        """Let the batches to come subtract what those before have made of the average."""
+        self._before, self._batches = self.average, 0
 
     def __call__(self, returns, rollout):
-        """Return the average as it was before this batch, then let the batch move it."""
+        """Return the average as it was before this update, then let the batch move it."""
         if returns.dim() == 1:
             mean = returns.mean()
         else:
             playing = rollout.mask.sum(0)  # sentences still going on at each position
             mean = (returns * rollout.mask).sum(0) / playing.clamp(min=1)
-        before = torch.zeros_like(mean) if self.average is None else self.average
-        moved = before.lerp(mean, 1 - self.decay)
+        before = torch.zeros_like(mean) if self._before is None else self._before
+        self._batches += 1
+        self._mean = mean if self._batches == 1 else self._mean.lerp(mean, 1 / self._batches)
+        moved = before.lerp(self._mean, 1 - self.decay)
         self.average = torch.where(moved.isfinite(), moved, before)
         return before
 
@@ -118,7 +132,7 @@ class Moving(Baseline):
         self.average = state["baseline"].clone() if "baseline" in state else None
 
 
-@BASELINES.register("leave_one_out")
+@CONTROLS.register("leave_one_out")
 class LeaveOneOut(Baseline):
     """Subtract the mean return of the batch's other sentences: no memory, no bias.
 
@@ -140,7 +154,7 @@ class LeaveOneOut(Baseline):
         return (returns.sum(0) - returns) / others
 
 
-@BASELINES.register("critic")
+@CONTROLS.register("critic")
 class Critic(Baseline):
     """Subtract what a small network, trained on the way, expects after the words before.
 

@@ -48,6 +48,7 @@ class Estimator:
     per_token: bool | None = None  # the kind of D it needs; None takes either
     states: bool | None = None  # it needs a D that reads G's states, or (False) what G wrote
     likelihood = False  # it needs a generator whose log q is known
+    needs: Mapping[str, str] = {}  # what other parts must have, as of `Remedy`
     log_odds = False  # it needs a D whose logit tends to ln p/q: a binary loss and honest labels
     knobs: tuple[Knob, ...] = ()
     measured: Mapping[str, Tensor] = {}
@@ -56,6 +57,12 @@ class Estimator:
 
     def check(self, loss_part: type) -> None:
         """Raise ValueError when this estimator cannot serve that loss."""
+
+    def begin(self, generator: nn.Module) -> None:
+        """Prepare for an update of G: called once before it, however many batches make it.
+
+        What an estimator remembers of past updates moves here, or once between two such calls.
+        """
 
     def play(
         self,
@@ -79,10 +86,10 @@ class Estimator:
         """Let the generator play what D learns from: the same as `play`, but for few."""
         return self.play(generator, n, noise, slots, real)
 
-    def counted(self, mask: Tensor | None, noise: torch.Generator) -> Tensor | None:
+    def judged(self, mask: Tensor | None, noise: torch.Generator, given: int = 0) -> Tensor | None:
         """Return which of the positions under ``mask``, real or fake, D learns from: all of them.
 
-        Shapes  [batch, time] bool; None for points
+        Shapes  [batch, time] bool, None for points; the first ``given`` positions are a prompt
         """
         return mask
 

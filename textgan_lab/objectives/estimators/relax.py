@@ -6,7 +6,7 @@ from torch import Tensor
 from ...models.sampling import gumbel
 from .contract import ESTIMATORS
 from .prefix_network import PrefixNetwork, prefixes
-from .score_function import ScoreFunction, whole
+from .score_function import ScoreFunction, sentence_reward
 
 
 @ESTIMATORS.register("relax")
@@ -58,7 +58,7 @@ class Relax(ScoreFunction):
         """Return -mean reward, with the gradient of RELAX attached."""
         if self.table is None:
             raise ValueError("relax reads G's embedding: let the estimator play first")
-        reward = whole(self._rewards(rollout, judge, loss_part), rollout.mask)
+        reward = sentence_reward(self._rewards(rollout, judge, loss_part), rollout.mask)
         slope, expected = self._slope(reward, rollout)
         self._credit(rollout, reward, reward, reward[:, None] - expected)
         surrogate = -(slope * rollout.log_p).sum((1, 2)).mean()

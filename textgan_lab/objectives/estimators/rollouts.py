@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ...data.law import counted
 from ...models.sampling import Rollout
 from .contract import ESTIMATORS, Estimator
-from .score_function import REWARDS, ScoreFunction, whole
+from .score_function import REWARDS, ScoreFunction, sentence_reward
 
 ROWS = 32_768  # sentences that D reads at a time: more may not fit, fewer make tables anew (ours)
 POLICIES = ("live", "delayed")
@@ -22,8 +22,8 @@ class Rollouts(ScoreFunction):
     Gradient   -mean_b sum_t (Q_bt - baseline_t) grad ln q(x_bt | x_b<t), Q_T = R(x) and before it
                Q_t = mean of R over N sentences that begin with x_<=t; 0 after <eos>
     Bias       none where the live G finishes the sentences. A delayed copy of it, policy
-               "delayed", moves theta_b <- rate theta_b + (1 - rate) theta before each move of G,
-               and its Q are those of another policy
+               "delayed", moves theta_b <- rate theta_b + (1 - rate) theta before each update of G,
+               however many batches make it, and its Q are those of another policy
     Cost       N (T - 1) more sentences to write and judge for each one played
     Paper      Yu et al. 2017 (SeqGAN): N = 16, rate 0.8; its published code subtracts no baseline,
                and adds over the batch where this is a mean
@@ -61,33 +61,40 @@ class Rollouts(ScoreFunction):
         """Whether the live generator finishes the sentences."""
         return self.policy == "live"
 
+    @torch.no_grad()
+    def begin(self, generator):
+        """Let the copy follow G some of the way; a copy that is new stands where G stands."""
+        super().begin(generator)
+        if self.policy == "delayed":
+            for old, new in zip(self._weights(generator), generator.parameters(), strict=True):
+                old.lerp_(new, 1 - self.rate)
+
     def play(self, generator, n, noise, slots, real=None):
         """Let the generator play n sentences, whose prefixes the policy will complete."""
         rollout = super().play(generator, n, noise, slots, real)
-        policy = generator if self.policy == "live" else self._follow(generator)
+        policy = generator if self.policy == "live" else self._copied(generator)
         rollout.complete = lambda: policy.complete(rollout.ids, self.completions, noise)
         return rollout
 
-    @torch.no_grad()
-    def _follow(self, generator: nn.Module) -> nn.Module:
-        """Let the copy follow G some of the way; a copy that is new stands where G stands."""
-        now = list(generator.parameters())
+    def _weights(self, generator: nn.Module) -> list[Tensor]:
+        """Return the copy's weights."""
         if self._delayed is None:
-            self._delayed = [p.detach().clone() for p in now]
-        else:
-            for old, new in zip(self._delayed, now, strict=True):
-                old.lerp_(new, 1 - self.rate)
+            self._delayed = [p.detach().clone() for p in generator.parameters()]
+        return self._delayed
+
+    def _copied(self, generator: nn.Module) -> nn.Module:
+        """Return the copy of G, which has its own weights."""
         if self._copy is None:
             self._copy = copy.deepcopy(generator).requires_grad_(False)
-        for p, old in zip(self._copy.parameters(), self._delayed, strict=True):
-            p.data = old
+        for p, own in zip(self._copy.parameters(), self._weights(generator), strict=True):
+            p.data = own
         return self._copy
 
     def loss(self, rollout, judge, loss_part):
         """Return -mean reward of the sentences, with the policy gradient attached."""
         values = self._values(rollout, judge, loss_part)
         # D is asked about the sentences themselves last, as all others ask it
-        reward = whole(self._rewards(rollout, judge, loss_part), rollout.mask)
+        reward = sentence_reward(self._rewards(rollout, judge, loss_part), rollout.mask)
         values = torch.cat([values, reward[:, None]], 1)
         advantage = self._advantage(rollout, values, values)
         surrogate = -(advantage * rollout.log_q).sum(1).mean()
@@ -105,7 +112,7 @@ class Rollouts(ScoreFunction):
         rows = ends.flatten(0, 2)
         s = torch.cat([judge(part) for part in rows.split(ROWS)]).unflatten(0, ends.shape[:3])
         mask = counted(rows, rollout.given).view(ends.shape)
-        q = whole(REWARDS[self.reward](s, loss_part), mask).mean(1).T  # [batch, prefixes]
+        q = sentence_reward(REWARDS[self.reward](s, loss_part), mask).mean(1).T  # [batch, prefixes]
         early = q.new_zeros(len(q), rollout.given)
         return torch.cat([early, q], 1)
 

@@ -15,7 +15,7 @@ REWARDS: dict[str, Callable[[Tensor, type], Tensor]] = {
 }
 
 
-def whole(reward: Tensor, mask: Tensor) -> Tensor:
+def sentence_reward(reward: Tensor, mask: Tensor) -> Tensor:
     """Return one reward a sentence: of one a token, the sum over counted ones over the length."""
     if reward.dim() < mask.dim():
         return reward
@@ -26,7 +26,7 @@ class ScoreFunction(Estimator):
     """What REINFORCE and its kin share: rewards, and a baseline.
 
     ``reward``: "probability" pays 2D - 1 (bounded, ScratchGAN); "loss" pays minus the generator's
-    loss. ``baseline`` is one of `BASELINES`, which says what it subtracts; ``baseline_decay`` is
+    loss. ``baseline`` is one of `CONTROLS`, which says what it subtracts; ``baseline_decay`` is
     the memory of "moving". None of them biases the gradient.
     """
 
@@ -58,6 +58,10 @@ class ScoreFunction(Estimator):
                 f"reward 'probability' needs a binary loss, and {loss_part.name!r} is none: "
                 f"give the estimator the option reward='loss'"
             )
+
+    def begin(self, generator):
+        """Let the baseline know that an update of G begins."""
+        self.reference.begin()
 
     def play(self, generator, n, noise, slots, real=None):
         """Let the generator play n sentences of hard tokens."""
@@ -113,7 +117,7 @@ class Reinforce(ScoreFunction):
 
     def loss(self, rollout, judge, loss_part):
         """Return -mean reward, with the score-function gradient attached."""
-        reward = whole(self._rewards(rollout, judge, loss_part), rollout.mask)
+        reward = sentence_reward(self._rewards(rollout, judge, loss_part), rollout.mask)
         advantage = self._advantage(rollout, reward, reward)
         if advantage.dim() == 1:  # the same for all words
             surrogate = -(advantage * rollout.log_q.sum(1)).mean()

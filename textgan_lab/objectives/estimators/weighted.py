@@ -1,12 +1,10 @@
 """Weighted likelihood: D's logit, as ln p/q, says how much more often a fake should be written."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ...data.law import BOS, EOS, PAD
 from ...knobs import Knob
-from ...models.sampling import Rollout, draw
+from ...models.sampling import Rollout
 from .contract import ESTIMATORS, Credit, Estimator, prompts
 
 
@@ -42,20 +40,22 @@ class Weighted(Estimator):
                 f"'non_saturating' and 'saturating' are"
             )
 
-    def size(self, n: int) -> int:
-        """Return how many of ``n`` sentences make a group; the last one may be smaller."""
-        return n
+    def groups(self, n: int) -> int:
+        """Return how many groups ``n`` sentences make."""
+        return 1
 
     def loss(self, rollout, judge, loss_part):
         """Return the weighted -ln q a group, with the gradient of its estimate attached."""
         with torch.no_grad():
             s = judge(rollout.x)
-        n, size = len(s), self.size(len(s))
-        groups = -(-n // size)
-        padded = F.pad(s, (0, groups * size - n), value=-torch.inf).view(groups, size)
-        weights = padded.softmax(1)
+        n, groups = len(s), self.groups(len(s))
+        size = -(-n // groups)  # of the largest
+        group, first = _alike(n, groups, s.device)
+        place = group * size + torch.arange(n, device=s.device) - first
+        padded = s.new_full((groups * size,), -torch.inf).scatter(0, place, s)
+        weights = padded.view(groups, size).softmax(1)
         self.measured = {"ess": (1 / weights.square().sum(1)).mean(), **self._measured(s)}
-        returns, advantage = self._paid(weights.flatten()[:n], rollout)
+        returns, advantage = self._paid(weights.flatten()[place], rollout)
         self.credit = Credit(returns, returns, advantage)
         log_q = rollout.log_q
         surrogate = -(advantage * log_q).sum() / groups
@@ -68,6 +68,15 @@ class Weighted(Estimator):
 
     def _measured(self, s: Tensor) -> dict[str, Tensor]:
         return {}
+
+
+def _alike(n: int, groups: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cut n sentences, in order, into groups of sizes that differ by 1 at most.
+
+    Returns the group of each, [n], and the first sentence of that group, [n].
+    """
+    group = torch.arange(n, device=device) * groups // n
+    return group, (group * n + groups - 1) // groups
 
 
 @ESTIMATORS.register("maligan")
@@ -90,8 +99,10 @@ class BGAN(Weighted):
     """Boundary seeking: maximum likelihood on fakes, weighted within small groups.
 
     Gradient   -mean over groups of sum_i w_i grad ln q(x_i), w = softmax(s) within the group
-    ``group``  is the largest group; a batch is cut into groups as equal as can be. Where G answers
+    ``group``  is the largest group; a batch is cut into groups as equal as can be, 7 by 3 into 3, 2
+               and 2. The weight of one alone, as of 3 by 2, is 1 whatever D says. Where G answers
                prompts, the fakes of a group answer the same one
+    Raises     ValueError for a group below 2
     Objective, bias   as in `Weighted`: the bias is that of the group, not of the batch
     Measured   ``ess``, and mean and variance of the batch's log-weights s
     Paper      Hjelm et al. 2018, for discrete data; groups of 20 there
@@ -104,16 +115,15 @@ class BGAN(Weighted):
             raise ValueError(f"group {group!r}: expected a whole number, 2 or more")
         self.group = group
 
-    def size(self, n):
-        """Return the size of equal groups of at most ``group``."""
-        return -(-n // -(-n // self.group))
+    def groups(self, n):
+        """Return the number of groups of at most ``group``."""
+        return -(-n // self.group)
 
     def play(self, generator, n, noise, slots, real=None):
         """Let the generator play n sentences, one prompt a group where it answers prompts."""
         given = prompts(generator, real)
         if given is not None:
-            size = self.size(n)
-            given = given[::size].repeat_interleave(size, 0)[:n]
+            given = given[_alike(n, self.groups(n), given.device)[1]]
         return generator.play(n, noise, given)
 
     def _measured(self, s):
@@ -165,9 +175,9 @@ class MixedMaliGAN(Weighted):
 
     fakes = Estimator.play  # D learns from sentences that are G's own
 
-    def size(self, n):
-        """Return how many sentences begin alike."""
-        return self.completions
+    def groups(self, n):
+        """Return how many beginnings ``n`` sentences have."""
+        return n // self.completions
 
     @torch.no_grad()
     def play(self, generator, n, noise, slots, real=None):
@@ -175,31 +185,10 @@ class MixedMaliGAN(Weighted):
         if real is None:
             raise ValueError("mixed_maligan continues real sentences: pass real=")
         rows, kept = real().repeat_interleave(self.completions, 0), slots["prefix"]
-        return Continued(generator, _continued(generator, rows, kept, noise), kept)
+        return Continued(generator, generator.continue_from(rows, kept, noise), kept)
 
     def _paid(self, weights, rollout):
         share = 1 / self.completions
         free = weights[:, None].expand(rollout.mask.shape)
         returns = torch.where(rollout.real, share, free)
         return returns, torch.where(rollout.real, share, free - share)
-
-
-def _continued(generator, rows: Tensor, kept: Tensor, noise: torch.Generator) -> Tensor:
-    """Write sentences anew from position ``kept`` on; it stays on the device, so all are stepped.
-
-    Shapes  rows [n, time] -> ids [n, time]
-    """
-    n, length = rows.shape
-    u = torch.rand(2, length, n, generator=noise, device=rows.device)
-    table, given = generator.feed(generator.embed.weight), generator.given
-    state = generator.start(n, rows[:, :given] if given else None)
-    token, ids = torch.full_like(rows[:, 0], BOS), list(rows[:, : generator.source].unbind(1))
-    done = torch.zeros_like(token, dtype=torch.bool)
-    for t in range(generator.source, length):
-        features, state = generator.step(table[token], state)
-        token = draw(generator.head(features) + generator.never, u[:, t]).masked_fill(done, PAD)
-        token = torch.where(kept > t - given, rows[:, t], token)
-        if t >= given:  # a prompt ends nothing
-            done = done | (token == EOS)
-        ids.append(token)
-    return torch.stack(ids, 1)

@@ -7,10 +7,12 @@ and its noise has a stream of its own, so that it then changes nothing, bit for 
 from .contract import REMEDIES, Move, Play, Remedy, simplex
 from .discriminator import InputNoise, LabelSmoothing, Mismatch, OutputDecay, WeightClipping
 from .generator import Entropy, Likelihood
+from .memory import KeyInformation
+from .reconstruction import Elbo, FeatureReconstruction
 from .slope import R1, R2, Dragan, Flatness, GradientPenalty
 
 __all__ = [
-    "R1", "R2", "REMEDIES", "Dragan", "Entropy", "Flatness", "GradientPenalty", "InputNoise",
-    "LabelSmoothing", "Likelihood", "Mismatch", "Move", "OutputDecay", "Play", "Remedy",
-    "WeightClipping", "simplex",
+    "R1", "R2", "REMEDIES", "Dragan", "Elbo", "Entropy", "FeatureReconstruction", "Flatness",
+    "GradientPenalty", "InputNoise", "KeyInformation", "LabelSmoothing", "Likelihood", "Mismatch",
+    "Move", "OutputDecay", "Play", "Remedy", "WeightClipping", "simplex",
 ]  # fmt: skip

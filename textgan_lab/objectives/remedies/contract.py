@@ -27,6 +27,7 @@ class Play:
     noise: torch.Generator
     fake_mask: Tensor | None = None
     given: int = 0  # leading positions that are a prompt
+    rollout: Rollout | None = None  # what the fakes came from
 
 
 @dataclass
@@ -46,11 +47,13 @@ class Remedy:
     Terms are returned unweighted; the trainer multiplies them by the strength. ``always`` says that
     every run has the remedy, at strength 0 unless asked for; ``needs`` what "data", "generator" or
     "discriminator" must have, as {"generator": "likelihood"}: an attribute, not empty or false.
-    ``states`` false says that it needs a D that reads simplex points, true one of G's states.
+    ``states`` false says that it needs a D that reads simplex points, true one of G's states;
+    ``log_odds`` false that D's logit no longer tends to ln p/q, which some estimators read.
     """
 
     always = False
     binary_only = False
+    log_odds = True
     states: bool | None = None
     kinds = ("text", "points")
     needs: Mapping[str, str] = {}

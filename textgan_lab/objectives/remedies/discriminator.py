@@ -13,11 +13,14 @@ class InputNoise(Remedy):
     """Gaussian noise on D's input, real and fake: it makes their supports overlap.
 
     Formula  D(x + sigma * n), n standard normal per coordinate of the simplex point
+    Watch    D* is then ln p/q of the noised laws, nearer to 0; importance weights of sentences are
+             not to be had from it, and estimators that need them do without this remedy
     Paper    Sonderby et al. 2017; Arjovsky & Bottou 2017
     """
 
     always = True
     states = False
+    log_odds = False
 
     def __init__(self, *, std: float = 0.0):
         self.knob = Knob(
@@ -42,13 +45,15 @@ class LabelSmoothing(Remedy):
     """One-sided label smoothing: real sentences carry the label 1 - epsilon.
 
     Formula  softplus(-s) + epsilon s, which is the cross-entropy with that label
-    Watch    D* is then ln (1 - epsilon) p / (q + epsilon p), no longer the density ratio ln p/q
-             that forward_kl and importance weights rely on
+    Watch    D* is then ln (1 - epsilon) p / (q + epsilon p), no longer the density ratio ln p/q:
+             estimators that weigh sentences by it do without this remedy, and forward_kl, whose
+             pull exp(s) then ends at (1 - epsilon) / epsilon, covers modes less than its name says
     Paper    Salimans et al. 2016
     """
 
     always = True
     binary_only = True
+    log_odds = False
 
     def __init__(self, *, epsilon: float = 0.0):
         self.knob = Knob(
@@ -136,6 +141,7 @@ class Mismatch(Remedy):
 
     kinds = ("text",)
     binary_only = True
+    log_odds = False
     needs = {"data": "given"}
 
     def __init__(self, *, weight: float = 1.0):

@@ -61,6 +61,7 @@ class Dragan(Remedy):
     centred  False draws u from (0, 1), as the published code does: then points do not surround x
              but lie on one side of it
     Paper    Kodali et al. 2017 (reach 0.5, weight 10)
+    Raises   ValueError for a reach that is not above 0
     """
 
     states = False

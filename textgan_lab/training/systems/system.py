@@ -16,11 +16,13 @@ UPDATES = 300  # updates of G in play at the class-room budget, the same for all
 
 @dataclass(frozen=True)
 class System:
-    """A run to start: ``steps`` of ``spec`` under ``schedule``, at class-room sizes.
+    """A run of ``spec`` under ``schedule``, at class-room sizes.
 
+    ``steps`` is the most that it takes: D's head start may end early, what follows may not.
     ``article`` is where it comes from, ``idea`` what it was for, ``cost`` what it pays or where it
-    falls short; ``exact`` is the test, ``file::function`` under tests, that holds its gradient
-    against an exact one. ``published`` names the settings of its article that differ from these.
+    falls short; ``exact`` is its exactness test, ``file::function`` under tests: it holds the
+    gradient, or the step that makes the system what it is, against exact values. ``published``
+    names the settings of its article that differ from these.
     """
 
     name: str
@@ -34,9 +36,23 @@ class System:
     schedule: Schedule = field(default_factory=Schedule)
     published: str = ""
 
+    @property
+    def rival(self) -> bool:
+        """Whether it has no adversary: all its steps are likelihood."""
+        return self.steps == self.spec.mle_steps
+
     def trainer(self, *, data: Any = None) -> Trainer:
-        """Return its trainer, ready for ``steps`` steps; ``data`` replaces loading the spec's."""
+        """Return its trainer before the first step; ``data`` replaces loading the spec's."""
         return Trainer(self.spec, self.schedule, data=data)
+
+    def run(self, *, data: Any = None) -> Trainer:
+        """Train it, and return the trainer: what comes before play, then `UPDATES` of play.
+
+        A rival learns by likelihood for all of its steps. A run whose numbers are not finite any
+        more ends there, see `Trainer.diverged`.
+        """
+        trainer = self.trainer(data=data).warm_up()
+        return trainer if self.rival or trainer.diverged else trainer.run(UPDATES)
 
 
 def spec(data: Choice, seed: int, device: str, **parts: Any) -> Spec:

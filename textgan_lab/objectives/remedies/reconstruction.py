@@ -1,13 +1,12 @@
 """Remedies of a G that can read: terms that hold it to real sentences, through its own code.
 
-Together with the adversarial term they make an autoencoding GAN (VAE-GAN, Larsen et al. 2016), but
-for its reconstructions as fakes: D judges what G writes from the prior alone.
+With the estimator "autoencoding" they make an autoencoding GAN: VAE-GAN, Larsen et al. 2016.
 """
 
 import torch
 
-from ..knobs import Knob
-from .remedies import REMEDIES, Remedy
+from ...knobs import Knob
+from .contract import REMEDIES, Remedy
 
 
 @REMEDIES.register("elbo")
