@@ -46,7 +46,7 @@ def memorygan(*, data: Choice = "captions", seed: int = 0, device: str = "auto")
         title="MemoryGAN",
         article="Kim, Kim & Kim 2018",
         idea="A D that remembers cannot be led in circles.",
-        cost="Its opinion is that of its nearest keys; those that G reads cost more than they tell.",
+        cost="It thinks what its nearest keys think; those that G reads cost more than they tell.",
         exact="models/test_memory.py::test_an_update_of_the_slots_by_hand",
         published=(
             "4096 slots, 128 nearest, keys of 256 numbers (here 32, 16, 32); noise beside the key, "
