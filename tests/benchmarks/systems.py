@@ -2,7 +2,7 @@
 
     python tests/benchmarks/systems.py [--workers 2] [system ...]
 
-Five seeds each; about 40 minutes on two cores. Writes ``results/systems.md``, and the part of it
+Five seeds each; about half an hour on two cores. Writes ``results/systems.md``, and the part of it
 that README shows. Systems that are named are run and shown, and nothing is written.
 """
 
@@ -29,7 +29,7 @@ README = Path(__file__).parents[2] / "README.md"
 PARTS = ("article", "data", "G", "estimator", "loss", "D", "before play", "exactness test")
 BRIEF = (
     "system", "article", "estimator", "loss", "D", "before play", "exactness test", "true JS",
-    "modes",
+    "modes", "possible",
 )  # fmt: skip
 
 
