@@ -200,9 +200,9 @@ def main() -> None:
             for row in found:
                 sys.stdout.write(f"{row}\n")
             sys.stdout.flush()
-    text = report(rows, given.seeds)
-    RESULTS.write_text(text, encoding="utf-8")
-    sys.stdout.write(text)
+            done = sorted({row["seed"] for row in rows})  # a long run leaves what it has
+            RESULTS.write_text(report(rows, done), encoding="utf-8")
+    sys.stdout.write(RESULTS.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
