@@ -23,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from ranges import spread
 
 import textgan_lab as tl
 from textgan_lab.data import LSTMOracle
@@ -38,15 +39,17 @@ TEMPERATURES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 OURS, THEIRS = "our own weights", "the published weights"
 LIKELIHOOD, SEQGAN = "likelihood", "SeqGAN as published: reward D, no baseline"
 PAID = {"constant": {"value": -1.0}}  # 2 D - 1 less -1: the published reward D, twice
-ARMS = {
-    SEQGAN: {"baseline": PAID},
-    "with a baseline: 2 D - 1 less its running mean": {"baseline": "moving"},
-    "with a D that never learns, no baseline": {"baseline": PAID, "completions": 1},
-}
+ARMS = {  # whether D learns, and the options of the rollouts
+    SEQGAN: (True, {"completions": 16, "baseline": PAID}),
+    "with a baseline: 2 D - 1 less its running mean": (
+        True, {"completions": 16, "baseline": "moving"},
+    ),
+    "with a D that never learns, no baseline": (False, {"completions": 1, "baseline": PAID}),
+}  # fmt: skip
 
 
 def trainer(oracle: LSTMOracle, seed: int, **parts) -> tl.Trainer:
-    """Return a trainer at the published sizes, rates and initial weights."""
+    """Return a trainer at the published sizes and initial weights, but for D's shared gate."""
     spec = tl.Spec(
         data="oracle",
         generator={"lstm": {"embedding": 32, "hidden": 32, "init_std": 0.1}},
@@ -60,13 +63,11 @@ def trainer(oracle: LSTMOracle, seed: int, **parts) -> tl.Trainer:
     return tl.Trainer(spec, data=oracle)
 
 
-def arm(oracle: LSTMOracle, seed: int, options: dict) -> tl.Trainer:
-    """Return the trainer of one way to play; where one completion is enough, D does not learn."""
-    published = {"completions": 16, "policy": "delayed", "rate": 0.8}
-    learns = "completions" not in options
+def arm(oracle: LSTMOracle, seed: int, learns: bool, options: dict) -> tl.Trainer:
+    """Return the trainer of one way to play, with a D that learns or stays as it starts."""
     return trainer(
         oracle, seed,
-        estimator={"rollouts": {**published, **options}},
+        estimator={"rollouts": {"policy": "delayed", "rate": 0.8, **options}},
         d_first_steps=D_FIRST if learns else 0,
         knobs={
             "g_lr": 1e-2, "d_lr": 1e-3, "d_dropout": 0.25, "d_steps": D_STEPS if learns else 0,
@@ -111,8 +112,8 @@ def run(job: tuple[str, str | None, int]) -> list[dict]:
         stage = LIKELIHOOD if t == 1 else f"{LIKELIHOOD} at temperature {t}"
         found = looked_at(learner.generator, oracle, held_out, t)
         rows.append({"stage": stage, **found, "CPU s": spent})
-    for stage, options in ARMS.items():
-        player, begin = arm(oracle, seed, options), time.process_time()
+    for stage, (learns, options) in ARMS.items():
+        player, begin = arm(oracle, seed, learns, options), time.process_time()
         player.generator.load_state_dict(learner.generator.state_dict())
         player.run(player.spec.d_first_steps + MOVES)
         spent = time.process_time() - begin
@@ -121,16 +122,6 @@ def run(job: tuple[str, str | None, int]) -> list[dict]:
         accuracy = statistics.fmean(right) if right else None
         rows.append({"stage": stage, **found, "D's accuracy": accuracy, "CPU s": spent})
     return [{"oracle": which, "seed": seed, **row} for row in rows]
-
-
-def spread(values: list[float | None], form: str) -> str:
-    """Return median and range; a dash where nothing was measured."""
-    known = [v for v in values if v is not None]
-    if not known:
-        return "–"
-    parts = statistics.median(known), min(known), max(known)
-    middle, low, high = (format(v, form) for v in parts)
-    return f"{middle} [{low}, {high}]"
 
 
 def table(rows: list[dict]) -> str:
@@ -163,10 +154,11 @@ def report(rows: list[dict], seeds: list[int]) -> str:
         f"`python tests/benchmarks/oracle.py`, {date.today()}, torch {torch.__version__}, "
         f"{platform.machine()}, one thread a run. {EPOCHS} epochs of likelihood on "
         f"{SENTENCES:,} sentences, {D_FIRST} updates of D, then {MOVES} moves of G with {D_STEPS} "
-        "updates of D each; sizes, rollouts and initial weights as published, D with fewer updates "
-        f"at ten times the rate. {LOOKED_AT:,} fresh sentences a measurement. Oracle NLL: -ln p of "
-        "what G writes; held-out NLL: -ln q of fresh sentences of the oracle; nats a token, "
-        "smaller is better, and only both together say something. D's accuracy: the mean of its "
+        "updates of D each; G, its rates and rollouts as published; D at the published filters, "
+        "with a gate that shares the highway's weights, fewer updates and ten times the rate; the "
+        f"D that never learns judges one completion. {LOOKED_AT:,} fresh sentences a measurement. "
+        "Oracle NLL: -ln p of what G writes; held-out NLL: -ln q of fresh sentences of the oracle; "
+        "nats a token, smaller is better, and only both together say something. D's accuracy: the mean of its "
         f"last 20 updates. Median [range] over seeds {', '.join(map(str, seeds))}; where each run "
         "ended, never its best.",
     ]

@@ -8,13 +8,13 @@ that README shows. Systems that are named are run and shown, and nothing is writ
 
 import argparse
 import platform
-import statistics
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from ranges import spread
 
 import textgan_lab as tl
 from textgan_lab.training.gallery import catalogue as catalogued
@@ -42,33 +42,24 @@ def run(job: tuple[str, int]) -> dict:
     return {"system": name, "seed": seed, **looks}
 
 
-def spread(values: list[float | None], digits: int = 2) -> str:
-    """Return median and range; a dash where nothing exact can be said."""
-    known = sorted(v for v in values if v is not None)
-    if not known:
-        return "–"
-    low, middle, high = known[0], statistics.median(known), known[-1]
-    return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
 def rows(results: list[dict]) -> list[dict[str, str]]:
     """Return one row a system in the order of the catalogue: its parts, and what was measured."""
     catalogue, found = catalogued(), []
     for name in dict.fromkeys(r["system"] for r in results):
         mine = [r for r in results if r["system"] == name]
 
-        def at(budget: str, key: str, digits: int = 2, mine=mine) -> str:
-            return spread([r[budget].get(key) for r in mine], digits)
+        def at(budget: str, key: str, form: str = ".2f", mine=mine) -> str:
+            return spread([r[budget].get(key) for r in mine], form)
 
         parts = catalogue.loc[name, list(PARTS)].fillna("–").to_dict()
         found.append({
             "system": f"`{name}`", **parts, "exactness test": f"`{parts['exactness test']}`",
             "true JS": at("updates", "js"),
-            "modes": at("updates", "modes", 0),
+            "modes": at("updates", "modes", ".0f"),
             "possible": at("updates", "possible"),
-            "held-out NLL": at("updates", "held_out_nll.sentence", 1),
+            "held-out NLL": at("updates", "held_out_nll.sentence", ".1f"),
             f"true JS at {SECONDS:.0f} s": at("seconds", "js"),
-            "CPU s": at("updates", "spent", 0),
+            "CPU s": at("updates", "spent", ".0f"),
         })  # fmt: skip
     return found
 
