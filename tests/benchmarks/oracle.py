@@ -159,8 +159,8 @@ def report(rows: list[dict], seeds: list[int]) -> str:
         f"D that never learns judges one completion. {LOOKED_AT:,} fresh sentences a measurement. "
         "Oracle NLL: -ln p of what G writes; held-out NLL: -ln q of fresh sentences of the oracle; "
         "nats a token, smaller is better, and only both together say something. D's accuracy: "
-        f"the mean of its last 20 updates. Median [range] over seeds {', '.join(map(str, seeds))}; where each run "
-        "ended, never its best.",
+        f"the mean of its last 20 updates. Median [range] over seeds {', '.join(map(str, seeds))}; "
+        "where each run ended, never its best.",
     ]
     for which in dict.fromkeys(r["oracle"] for r in rows):
         mine = [r for r in rows if r["oracle"] == which]
