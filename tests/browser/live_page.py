@@ -151,7 +151,9 @@ class LivePage:
         """Run the live cell again: a new lab, from step 0."""
         old = self.said()["lab"]
         self._run_cell(1)
-        self.until(lambda said: said["lab"] != old and said["t"] > 0)
+        self.until(
+            lambda said: said["lab"] != old and said["t"] > 0 and "lab: view" in said["threads"]
+        )  # it trains before it is shown
         # the old sliders go from the page a moment after the old lab has gone from the kernel
         self.page.wait_for_function(
             "document.querySelectorAll('.textgan-lab').length === 1 && "
