@@ -91,7 +91,8 @@ def run(
     ] = False,
 ) -> None:
     """Run a notebook headless with parameters; print what its cells print."""
-    from .batch import ParameterError, find, parameters, run_notebook
+    from .batch import ParameterError, find, run_notebook
+    from .batch.parameters import parameters
 
     with _reported():
         path = find(notebook)

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from textgan_lab.batch import NotebookError, ParameterError, parameters, resolve
+from textgan_lab.batch import NotebookError
+from textgan_lab.batch.parameters import ParameterError, parameters, resolve
 
 CELL = """\
 STEPS = 400  # updates to play

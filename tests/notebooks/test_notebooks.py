@@ -10,8 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from textgan_lab.batch import claims, parameters, run_notebook, tidy
+from textgan_lab.batch import claims, run_notebook, tidy
 from textgan_lab.batch.document import read, tagged
+from textgan_lab.batch.parameters import parameters
 
 CHECKOUT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("*.ipynb"))

@@ -1,13 +1,31 @@
-"""Notebooks without a browser: run one with parameters, run them all, keep what they leave."""
+"""Notebooks without a browser: run one with parameters, run them all, keep what they leave.
 
-from .document import NotebookError, claims, find, read, tidy
-from .notebooks import NotebookFailed, Result, run_notebook, suite
-from .parameters import Parameter, ParameterError, parameters, resolve
-from .records import Busy, Run, identity, keep, key
-from .report import Outcome
+Names are loaded when first used: a kernel that only keeps its results needs no papermill.
+"""
 
-__all__ = [
-    "Busy", "NotebookError", "NotebookFailed", "Outcome", "Parameter", "ParameterError",
-    "Result", "Run", "claims", "find", "identity", "keep", "key", "parameters", "read", "resolve",
-    "run_notebook", "suite", "tidy",
-]  # fmt: skip
+import importlib
+
+_LAZY = {
+    "NotebookError": "document", "claims": "document", "find": "document", "read": "document",
+    "tidy": "document",
+    "NotebookFailed": "notebooks", "Result": "notebooks", "run_notebook": "notebooks",
+    "suite": "notebooks",
+    "Parameter": "parameters", "ParameterError": "parameters", "resolve": "parameters",
+    "Busy": "records", "Run": "records", "identity": "records", "keep": "records",
+    "key": "records",
+    "Outcome": "report",
+}  # fmt: skip
+
+__all__ = sorted(_LAZY)
+
+
+def __getattr__(name: str):
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
