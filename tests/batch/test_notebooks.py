@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from textgan_lab.batch import NotebookFailed, run_notebook, suite
-from textgan_lab.batch.notebooks import _files
+from textgan_lab.batch.notebooks import Page
 
 pytestmark = pytest.mark.notebook  # about 2 s of CPU time for each kernel
 
@@ -116,11 +116,12 @@ def test_a_suite_reports_all_and_stops_at_none(tmp_path, write_notebook):
     assert "division by zero" in (tmp_path / "out" / "b_sick.html").read_text(encoding="utf-8")
 
 
-def test_the_content_of_a_named_file_is_part_of_the_run(tmp_path):
+def test_the_content_of_a_named_file_is_part_of_the_run(tmp_path, write_notebook):
+    path = write_notebook("own.ipynb", ("CORPUS = ''\nLEVEL = 'word'", "parameters"))
     text = tmp_path / "own.txt"
     text.write_text("one sentence\n")
-    before = _files({"CORPUS": str(text), "LEVEL": "word", "STEPS": 3, "REPLAY": ""})
+    _, before = Page(path).run({"CORPUS": str(text)}, tmp_path)
     text.write_text("another sentence\n")
-    after = _files({"CORPUS": str(text), "LEVEL": "word", "STEPS": 3, "REPLAY": ""})
-    assert set(before) == set(after) == {"CORPUS"}
-    assert before != after
+    _, after = Page(path).run({"CORPUS": str(text)}, tmp_path)
+    assert set(before.identity["files"]) == set(after.identity["files"]) == {"CORPUS"}
+    assert before.key != after.key

@@ -15,9 +15,10 @@ from typing import Any, TextIO
 
 import nbformat
 
+from ..data.sources import file_sha256
 from .document import KERNELSPEC, NotebookError, claims, printed, read, tagged
 from .parameters import ParameterError, parameters, resolve
-from .records import RUN_FOLDER, Busy, Run, canonical, identity
+from .records import RUN_FOLDER, Busy, Run, canonical, identity, surroundings
 from .report import Outcome, export, table
 
 
@@ -94,6 +95,7 @@ def run_notebook(
     root: str | Path = "runs",
     force: bool = False,
     echo: TextIO | None = None,
+    patience: float = 5.0,
 ) -> Result:
     """Run a notebook headless into ``<root>/<key>/``; a run that is done is not repeated.
 
@@ -106,62 +108,78 @@ def run_notebook(
         root: the folder of run folders.
         force: run again; the earlier folder is kept under another name.
         echo: a text file, such as ``sys.stdout``.
+        patience: seconds to wait for another process that is writing this run.
 
     Raises:
         NotebookError, ParameterError: before anything is started or written.
         NotebookFailed: a cell raised or the kernel died; ``error.json`` says the same.
         Busy: another process is writing this run.
     """
-    path = Path(path)
-    notebook = read(path)
-    # a page saved after live use says LIVE = True; nobody watches here, unless asked for by name
-    headless = {"LIVE": False} if "LIVE" in parameters(path) else {}
-    values = resolve(path, {**headless, **(given or {})})
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    code_hash = hashlib.sha256(canonical(code).encode()).hexdigest()
-    run = Run(root, identity(values, code_hash, _files(values)))
+    page = Page(path)
+    values, run = page.run(given or {}, root)
     repeated = force or not run.done
     if repeated:
-        with run.writing():
+        with run.writing(patience):
             if force:
                 run.set_aside()
             repeated = not run.done  # another process may have finished it while we waited
             if repeated:
                 run.begin()
-                known = parameters(path)
-                changed = {n: v for n, v in values.items() if v != known[n].default}
+                changed = {n: v for n, v in values.items() if v != page.known[n].default}
                 start = time.perf_counter()
-                _execute(path, notebook, changed, run, echo)
-                run.commit(notebook=path.name, seconds=time.perf_counter() - start)
-    output = read(run.folder / "output.ipynb")
+                output = _execute(page, changed, run, echo)
+                seconds = time.perf_counter() - start
+                run.commit(notebook=page.path.name, seconds=seconds, claims=claims(output))
+    record = run.record()
     if echo and not repeated:
+        output = read(run.folder / "output.ipynb")
         echo.write("".join(printed(cell) for cell in output.cells if cell.cell_type == "code"))
         echo.flush()
-    seconds = run.record()["seconds"]
-    return Result(path, run.key, run.folder, values, seconds, repeated, claims(output))
+    return Result(
+        page.path, run.key, run.folder, values, record["seconds"], repeated, record["claims"]
+    )
 
 
-def _files(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return parameter -> sha256 for every file that a parameter names: its content decides too."""
-    hashes = {}
-    for name, value in values.items():
-        if isinstance(value, str) and value and Path(value).expanduser().is_file():
-            with Path(value).expanduser().open("rb") as file:
-                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes
+class Page:
+    """A notebook that is to be run, read and checked once for however many runs.
+
+    Raises:
+        NotebookError: see `read` and `parameters`.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path, self.notebook, self.known = Path(path), read(path), parameters(path)
+        code = [cell.source for cell in self.notebook.cells if cell.cell_type == "code"]
+        self.code = hashlib.sha256(canonical(code).encode()).hexdigest()
+        self.around = surroundings()
+        self._hashes: dict[str, str] = {}  # of the files that parameters name
+
+    def run(self, given: Mapping[str, Any], root: str | Path) -> tuple[dict[str, Any], Run]:
+        """Return all parameters of the run with these, and its folder; ParameterError."""
+        # a page saved after live use says LIVE = True; nobody watches here, unless told so by name
+        headless = {"LIVE": False} if "LIVE" in self.known else {}
+        values = resolve(self.path, {**headless, **given}, self.known)
+        files = {name: sha256 for name, value in values.items() if (sha256 := self._hash(value))}
+        return values, Run(root, identity(values, self.code, files, self.around))
+
+    def _hash(self, value: Any) -> str:
+        """Return the sha256 of the file that ``value`` names, if it does: its content decides."""
+        if not (isinstance(value, str) and value):
+            return ""
+        if value not in self._hashes:
+            file = Path(value).expanduser()
+            self._hashes[value] = file_sha256(file) if file.is_file() else ""
+        return self._hashes[value]
 
 
 def _execute(
-    path: Path,
-    notebook: nbformat.NotebookNode,
-    changed: Mapping[str, Any],
-    run: Run,
-    echo: TextIO | None,
-) -> None:
+    page: Page, changed: Mapping[str, Any], run: Run, echo: TextIO | None
+) -> nbformat.NotebookNode:
     """Execute into ``output.ipynb``, whole or as far as it came; raise `NotebookFailed`."""
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    notebook = page.notebook
     notebook.metadata["kernelspec"] = KERNELSPEC
     work = run.folder / ".work.ipynb"
     nbformat.write(notebook, work)
@@ -186,19 +204,21 @@ def _execute(
         failure = at[-1], "DeadKernelError", "the kernel was killed, ran out of memory or crashed"
     else:
         # papermill calls a notebook that leaves through sys.exit(0) complete
-        if any(out.output_type == "error" for cell in read(work).cells for out in _outputs(cell)):
+        executed = read(work)
+        if any(out.output_type == "error" for cell in executed.cells for out in _outputs(cell)):
             failure = at[-1], "SystemExit", "a notebook ends with its last cell, not by exit"
     done = run.folder / "output.ipynb"
     os.replace(work, done)
     if failure is None:
-        return
+        return executed
     index, error, message = failure
     cells = notebook.cells
     start = next((n for n, cell in enumerate(cells) if tagged(cell, "parameters")), len(cells))
     index -= bool(changed) and index > start  # papermill's own cell stands after the parameters
     number = sum(cell.cell_type == "code" for cell in cells[: index + 1])
-    failed = NotebookFailed(path, number, cells[index].source, error, message, done)
-    run.fail(notebook=path.name, cell=number, source=failed.source, error=error, message=message)
+    failed = NotebookFailed(page.path, number, cells[index].source, error, message, done)
+    said = {"cell": number, "source": failed.source, "error": error, "message": message}
+    run.fail(notebook=page.path.name, **said)
     raise failed
 
 

@@ -171,17 +171,20 @@ def _plain(value: Any) -> None:
             raise ValueError(f"{value!r} is a {type(value).__name__}, not plain data{hint}")
 
 
-def resolve(path: str | Path, given: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(
+    path: str | Path, given: Mapping[str, Any], known: Mapping[str, Parameter] | None = None
+) -> dict[str, Any]:
     """Return every parameter of a notebook with its value for this run, defaults filled in.
 
     Text (from a command line) is read by the default's type: ``"0012"`` stays text for a ``str``,
-    is 12 for an ``int``; ``true`` and ``false`` are the bools; lists and dicts are YAML.
+    is 12 for an ``int``; ``true`` and ``false`` are the bools; lists and dicts are YAML. ``known``
+    are the notebook's `parameters`, where they have been read.
 
     Raises:
         ParameterError: a name that the notebook does not have, or a value of another type.
         NotebookError: see `parameters`.
     """
-    known = parameters(path)
+    known = parameters(path) if known is None else known
     values = {name: parameter.default for name, parameter in known.items()}
     for name, value in given.items():
         if name not in known:

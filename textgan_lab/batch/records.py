@@ -53,8 +53,20 @@ def device_class() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def surroundings() -> dict[str, str]:
+    """Return what decides the results of all runs on this machine: library, torch, device."""
+    return {
+        "library": source_hash(),
+        "torch": importlib.metadata.version("torch"),
+        "device": device_class(),
+    }
+
+
 def identity(
-    parameters: Mapping[str, Any], code: str, files: Mapping[str, str] | None = None
+    parameters: Mapping[str, Any],
+    code: str,
+    files: Mapping[str, str] | None = None,
+    around: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return everything that decides the result of a run on this machine.
 
@@ -62,14 +74,13 @@ def identity(
         parameters: every parameter, those left at their defaults included.
         code: sha256 of the notebook's code cells.
         files: sha256 of each file that a parameter only names.
+        around: `surroundings`, where many identities are asked for.
     """
     return {
         "parameters": dict(parameters),
         "code": code,
         "files": dict(files or {}),
-        "library": source_hash(),
-        "torch": importlib.metadata.version("torch"),
-        "device": device_class(),
+        **(surroundings() if around is None else around),
     }
 
 
@@ -82,9 +93,12 @@ def key(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(identity).encode()).hexdigest()[:16]
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` so that, whatever happens, ``path`` holds all of it or what it held."""
-    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
+def write_json(path: Path, content: Any, *, nan: bool = False) -> None:
+    """Write ``content`` so that, whatever happens, ``path`` holds all of it or what it held.
+
+    ``nan`` lets measured values be NaN or infinite; else that is a ValueError.
+    """
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=nan)
     atomic.write(path, f"{text}\n".encode())
 
 
@@ -149,9 +163,10 @@ class Run:
         self.folder.rename(old)
 
     def begin(self) -> None:
-        """Write ``params.json`` and forget an earlier failure; files for a resume stay."""
+        """Write ``params.json`` and forget an earlier outcome; files for a resume stay."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "error.json").unlink(missing_ok=True)
+        for outcome in ("error.json", "result.json"):
+            (self.folder / outcome).unlink(missing_ok=True)
         write_json(self.folder / "params.json", self.identity)
 
     def fail(self, **error: Any) -> None:
@@ -159,9 +174,13 @@ class Run:
         write_json(self.folder / "error.json", error)
 
     def commit(self, **result: Any) -> None:
-        """Write ``run.json``, last of all."""
+        """Write ``run.json``, last of all; what the notebook kept in ``result.json`` is in it."""
+        kept = self.folder / "result.json"
+        if kept.exists():
+            result |= json.loads(kept.read_text(encoding="utf-8"))
         machine = {"python": platform.python_version(), "platform": platform.platform()}
         write_json(
             self.folder / "run.json",
             {**self.identity, "key": self.key, "finished": time.time(), **machine, **result},
+            nan=True,
         )
