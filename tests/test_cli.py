@@ -1,10 +1,15 @@
 """The command line: what it prints, and an exit status that scripts can trust."""
 
 import json
+import math
+import re
+import shutil
 import subprocess
 import sys
 
+import pandas
 import pytest
+from many_runs import FINISHED, write_run
 from typer.testing import CliRunner
 
 from textgan_lab import cli
@@ -142,20 +147,159 @@ def test_suite_of_an_empty_folder_exits_2(call, tmp_path):
     assert f"{tmp_path}: no notebooks (*.ipynb) there" in answer.stderr
 
 
-def test_diagnose_reads_saved_runs_in_order(call, tmp_path):
+@pytest.fixture
+def alive_and_dead(tmp_path):
+    """Write the telemetry of a run whose generator gets no gradient, and of one that does."""
     for name, norm in (("dead", 0.0), ("alive", 1.0)):
         telemetry = Telemetry()
         rows = [{"step": t, "phase": "adversarial", "g_grad_norm": norm} for t in range(301)]
         telemetry.rows += rows
         telemetry.save(tmp_path / name)
-    answer = call("diagnose", "dead", "alive")
+
+
+def test_diagnose_reads_saved_runs_in_order(call, alive_and_dead):
+    answer = call("diagnose", "dead", "alive", "--full")
     assert answer.exit_code == 0, answer.output
     dead, alive = answer.output.split("\nalive\n")
     assert dead.startswith("dead\n") and "issue  blocked-gradient, since step" in dead
     assert alive.startswith("At step 299: healthy\n")
+    assert call("diagnose", "alive").output == f"alive\n{alive}"  # one: the whole report
     absent = call("diagnose", "alive", "nowhere")
     assert absent.exit_code == 2
-    assert "error: nowhere: no telemetry.jsonl there; is it a run's folder?" in absent.stderr
+    said = "error: nowhere: no telemetry.jsonl there, nor in a folder in it; is it a run's folder?"
+    assert said in absent.stderr
+
+
+def test_diagnose_says_a_line_on_each_of_many(call, alive_and_dead, tmp_path):
+    answer = call("diagnose", "dead", "alive")
+    assert answer.exit_code == 0, answer.output
+    dead, alive, counts = answer.output.splitlines()
+    assert re.fullmatch(r"dead   blocked-gradient since \d+", dead)
+    assert (alive, counts) == ("alive  healthy", "2 runs: blocked-gradient 1, healthy 1")
+    # of a folder of runs, with what differs between them
+    one = write_run(tmp_path / "runs", {"LR": 0.1, "SEED": 0})
+    two = write_run(tmp_path / "runs", {"LR": 0.25, "SEED": 0})
+    bare = write_run(tmp_path / "runs", {"LR": 1.0, "SEED": 0}, state="unfinished")
+    for name, folder in (("dead", one), ("alive", two)):
+        (tmp_path / name / "telemetry.jsonl").rename(folder / "telemetry.jsonl")
+    shutil.copytree(one, one.with_name(f"{one.name}.old-1"))
+    lines = call("diagnose", "runs").output.splitlines()
+    assert lines[-1] == "2 runs: blocked-gradient 1, healthy 1; 1 run without telemetry"
+    assert sorted(line.split(" since ")[0] for line in lines[:-1]) == sorted(
+        [f"{one.name[:8]}  LR=0.1   blocked-gradient", f"{two.name[:8]}  LR=0.25  healthy"]
+    )
+    assert call("diagnose", "runs", "--full").output.count("At step 299") == 2
+    assert call("diagnose", one.name[:6]).output.startswith(
+        f"runs/{one.name}\nAt step 299: 1 issue"
+    )
+    with (two / "telemetry.jsonl").open("r+") as file:
+        file.write("?")
+    damaged = call("diagnose", "runs")
+    assert damaged.exit_code == 0 and "unreadable 1; 1 run without" in damaged.output
+    assert f"unreadable: runs/{two.name}: telemetry.jsonl, line 1: not JSON" in damaged.output
+    for words, said in [([bare.name[:6]], "no telemetry.jsonl"), (["abcdef00"], "no run abcdef00")]:
+        answer = call("diagnose", *words)
+        assert answer.exit_code == 2 and said in answer.stderr
+
+
+@pytest.fixture
+def three_runs(tmp_path):
+    """Return the folders of two runs that are done and one that failed, in runs/."""
+    root = tmp_path / "runs"
+    return [
+        write_run(root, {"LR": 0.1, "SEED": 0}, metrics={"js": 0.5, "d_loss.real": 1.0}, steps=9,
+                  findings=["healthy"], finished=FINISHED + 1),
+        write_run(root, {"LR": 0.2, "SEED": 0}, metrics={"js": math.nan, "d_loss.real": 2.0},
+                  findings=["divergence"], finished=FINISHED),
+        write_run(root, {"LR": 0.3, "SEED": 0}, state="failed", cell=2, error="E", message="m"),
+    ]  # fmt: skip
+
+
+def listed(answer):
+    assert answer.exit_code == 0, answer.output
+    head, *rows, count = answer.output.splitlines()
+    return head.split(), [row.split() for row in rows], count
+
+
+def test_runs_lists_what_differs(call, three_runs):
+    one, two, broken = (folder.name[:8] for folder in three_runs)
+    head, rows, count = listed(call("runs"))
+    assert head == ["run", "state", "LR", "findings", "error", "js"]
+    assert rows == [
+        [two, "done", "0.2", "divergence", "NaN"],
+        [one, "done", "0.1", "healthy", "0.5"],
+        [broken, "failed", "0.3", "code", "cell", "2:", "E:", "m"],
+    ]
+    assert count == "3 runs: 2 done, 1 failed"
+    assert listed(call("runs", "runs", "--sort", "LR"))[1][0][0] == one
+    assert [row[0] for row in listed(call("runs", "--sort", "LR", "--descending"))[1]] == [
+        broken, two, one
+    ]  # fmt: skip
+    assert listed(call("runs", "--state", "failed"))[2] == "1 of 3 runs: 1 failed"
+    where = "js < 1 and 'healthy' in findings and d_loss.real == 1"
+    assert [row[0] for row in listed(call("runs", "--where", where))[1]] == [one]
+    chosen = listed(call("runs", "--columns", "d_loss.real,steps"))
+    assert chosen[:2] == (
+        ["run", "d_loss.real", "steps"], [[two, "2.0"], [one, "1.0", "9"], [broken]]
+    )  # fmt: skip
+    assert call("runs", "--where", "LR > 9").output == "0 of 3 runs\n"
+    assert call("runs", "--notebook", "other").output == "0 runs\n"
+
+
+def test_runs_compares(call, three_runs):
+    one, two, _ = (folder.name for folder in three_runs)
+    answer = call("runs", "runs", "--compare", one[:5], two)
+    assert answer.exit_code == 0, answer.output
+    assert [line.split() for line in answer.output.splitlines()] == [
+        ["what", one, two], ["steps", "9", "-"], ["findings", "['healthy']", "['divergence']"],
+        ["LR", "0.1", "0.2"], ["d_loss.real", "1.0", "2.0"], ["js", "0.5", "NaN"],
+    ]  # fmt: skip
+    assert call("runs", "--compare", one, two, "--sort", "LR").exit_code == 0
+    same = call("runs", f"--compare={one},{two}", "runs")
+    assert same.output == answer.output
+
+
+def test_runs_exports(call, three_runs, tmp_path):
+    answer = call("runs", "--state", "done", "--export", "out/runs.parquet", "--columns", "LR,js")
+    assert answer.exit_code == 0, answer.output
+    assert answer.output == "2 of 3 runs: 2 done; written: out/runs.parquet\n"
+    assert pandas.read_parquet(tmp_path / "out" / "runs.parquet")["LR"].to_list() == [0.2, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere: no such folder of runs"),
+        (["--where", "lr > 1"], "no column 'lr'; did you mean LR?"),
+        (["--where", "LR >"], "'LR >', column "),
+        (["--sort", "zebra"], "no column 'zebra'; columns: state"),
+        (["--columns", "LR,zebra"], "no column 'zebra'"),
+        (["--state", "well"], "--state well: expected one of done, failed, unfinished, unreadable"),
+        (["--compare", "../x", "abcd"], "'../x' is no key of a run"),
+        (["--compare", "0000", "1111"], "runs: no run 0000"),
+        (["--compare"], "--compare"),
+        (["--export", "runs.xlsx"], "runs.xlsx: expected a name that ends in .parquet"),
+    ],
+)
+def test_a_question_about_runs_without_an_answer_exits_2(call, three_runs, tmp_path, words, said):
+    before = sorted(tmp_path.rglob("*"))
+    answer = call("runs", *words)
+    assert answer.exit_code == 2, answer.output
+    assert said in answer.stderr and "Traceback" not in answer.output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_listing_is_light_and_a_reader_that_has_seen_enough_is_no_error(three_runs, tmp_path):
+    light = "import sys; sys.modules |= {'torch': None, 'nbformat': None, 'matplotlib': None}; "
+    command = [sys.executable, "-c", light + "from textgan_lab.cli import main; main()", "runs"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.endswith("3 runs: 2 done, 1 failed\n")
+    listing = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)  # fmt: skip
+    listing.stdout.close()  # as `| head` does
+    with listing:
+        assert listing.stderr.read() == ""
 
 
 def test_list_walks_every_catalogue_of_the_package(call):

@@ -28,7 +28,9 @@ _LAZY = {
     "DETECTORS": "diagnostics", "Report": "diagnostics", "Watch": "diagnostics",
     "diagnose": "diagnostics",
     "LiveLab": "dashboard", "compare": "dashboard",
-    "slide": "dashboard.slide", "show": "dashboard", "keep": "batch",
+    "slide": "dashboard.slide", "show": "dashboard", "carry_on": "batch", "keep": "batch",
+    "sweep": "batch.sweep", "make_grid": "batch.grid", "read_grid": "batch.grid",
+    "Cluster": "batch.cluster", "runs": "batch.runs",
 }  # fmt: skip
 _MODULES = {"metrics", "dynamics", "diagnostics"}
 _ALIASES = {"plots": "diagnostics.plots"}

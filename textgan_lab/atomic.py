@@ -9,9 +9,19 @@ def write(path: str | Path, content: bytes | memoryview) -> Path:
     """Replace the file at ``path`` by ``content``, atomically and durably; return the path.
 
     Written beside its place, flushed to the disk, then moved over; several writers do not mix.
-    Raises OSError (disk full, no right to write) with the old file intact and no scratch file left.
+    Raises OSError (disk full, no right to write), which names ``path``, with the old file intact
+    and no scratch file left.
     """
     path = Path(path)
+    try:
+        _replace(path, content)
+    except OSError as error:
+        # a full disk does not say which file it refused, and a scratch file's name tells nobody
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return path
+
+
+def _replace(path: Path, content: bytes | memoryview) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
@@ -29,4 +39,3 @@ def write(path: str | Path, content: bytes | memoryview) -> Path:
             os.fsync(folder)
         finally:
             os.close(folder)
-    return path

@@ -10,10 +10,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
+from itertools import takewhile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -32,8 +33,13 @@ app = typer.Typer(
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
-    """Turn errors of the user into one message and an exit status, without a traceback."""
+def _reported(
+    advice: str = "the run is not done, the same command starts it again",
+) -> Iterator[None]:
+    """Turn errors of the user into one message and an exit status, without a traceback.
+
+    ``advice`` is what to tell who stops the command.
+    """
     from .batch import Busy, NotebookError, NotebookFailed, ParameterError
 
     try:
@@ -48,7 +54,7 @@ def _reported() -> Iterator[None]:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo("stopped; the run is not done, the same command starts it again", err=True)
+        typer.echo(f"stopped; {advice}", err=True)
         raise typer.Exit(130) from None
 
 
@@ -137,7 +143,7 @@ def suite(
     """Run every notebook headless; write the pages and a table of them."""
     from . import batch
     from .batch.document import folder
-    from .batch.report import counted
+    from .batch.tables import counted
 
     with _reported():
         outcomes = batch.suite(
@@ -149,6 +155,87 @@ def suite(
         typer.echo(f"{number}, {said}; see {_short(out / 'index.html')}")
         if failed:
             raise typer.Exit(1)
+
+
+@app.command()
+def sweep(
+    grid: Annotated[Path, typer.Argument(metavar="GRID.yaml", help="What to vary, and how.")],
+    root: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs at once; by default one a GPU, or one a core without GPU."),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler to send runs to; local starts one."),
+    ] = None,
+    resource: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=N", help="What a Dask worker must have for a run: GPU=1."),
+    ] = [],  # noqa: B006  (typer copies it)
+    retries: Annotated[
+        int, typer.Option(min=0, help="Times to begin again after a worker or kernel died.")
+    ] = 2,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the grid, say what is left to do, and stop.")
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="The report; by default beside the runs.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="What the report's map shows: a column of `runs`.")
+    ] = None,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Make an HTML page of every executed notebook too.")
+    ] = False,
+) -> None:
+    """Run a notebook over a grid of parameters, several at once; what is done is not repeated."""
+    from .batch.grid import read_grid
+    from .batch.sweep import plan
+    from .batch.sweep import sweep as carry_out
+
+    with _reported("what is done stays done, the same command does the rest"):
+        checked = read_grid(grid)
+        if dry_run:
+            states = [point.state for point in plan(checked, root)]
+            done = states.count("found")
+            typer.echo(f"{checked!r}: {done} done, {len(states) - done} to do")
+            return
+        engine = _cluster(dask, workers, resource)
+        with engine or nullcontext():
+            made = carry_out(
+                checked, root=root, workers=workers, engine=engine, retries=retries, force=force,
+                page=page, metric=metric, pages=pages,
+            )  # fmt: skip
+        for key in made.failed:
+            typer.echo(f"{key}: {made.errors[key]}", err=True)
+        typer.echo(f"{made!r}; see {_short(made.page)}")
+        if made.failed:
+            raise typer.Exit(1)
+
+
+def _cluster(address: str | None, workers: int | None, resource: list[str]) -> Any:
+    """Return the Dask engine that was asked for, if one was."""
+    from .batch import ParameterError
+    from .batch.cluster import Cluster
+    from .batch.pool import cores
+
+    asked = {}
+    for text in resource:
+        name, _, number = text.partition("=")
+        try:
+            asked[name] = float(number)
+        except ValueError:
+            raise ParameterError(f"--resource {text}: expected NAME=NUMBER, as GPU=1") from None
+    if address is None:
+        if asked:
+            raise ParameterError("--resource is for Dask workers: give --dask ADDRESS too")
+        return None
+    try:
+        return Cluster(address, workers or cores(), asked)
+    except ModuleNotFoundError as error:  # the extra is not installed
+        raise ParameterError(f"--dask: {error}") from None
 
 
 @app.command()
@@ -174,23 +261,146 @@ def tidy(
             raise typer.Exit(1)
 
 
+class _Keys(TyperCommand):
+    """A command whose ``--compare`` takes all words up to the next option."""
+
+    def parse_args(self, ctx, args):
+        if "--compare" in args:
+            start = args.index("--compare") + 1
+            keys = list(takewhile(lambda word: not word.startswith("-"), args[start:]))
+            args = [*args[:start], *([",".join(keys)] if keys else []), *args[start + len(keys) :]]
+        return super().parse_args(ctx, args)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Turn a question about runs that has no answer into one message and exit status 2."""
+    from .batch.expressions import ExpressionError
+    from .batch.reading import UnknownRun
+    from .batch.runs import UnknownColumn
+    from .batch.tables import TableError
+
+    try:  # not `_reported`, which brings all that runs notebooks
+        yield
+    except (ExpressionError, FileNotFoundError, TableError, UnknownColumn, UnknownRun) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    except BrokenPipeError:  # `... | head` has seen enough; Python flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    except OSError as error:  # no right to read or write, disk full; it names the file
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command("runs", cls=_Keys)
+def list_runs(
+    root: Annotated[Path, typer.Argument(help="Folder of run folders.")] = Path("runs"),
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EXPR", help='Only runs for which it holds: "D_LR > 1e-3 and js < 0.2".'
+        ),
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only done, failed, unfinished or unreadable ones.")
+    ] = None,
+    notebook: Annotated[str | None, typer.Option(help="Only runs of this notebook.")] = None,
+    sort: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A column; by default the end of the run.")
+    ] = None,
+    descending: Annotated[bool, typer.Option("--descending", help="Largest first.")] = False,
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Columns to show or export.")
+    ] = None,
+    compare: Annotated[
+        str | None, typer.Option(metavar="KEY KEY...", help="Show only what differs between these.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a .parquet, .csv or .jsonl instead.")
+    ] = None,
+) -> None:
+    """List runs: what differs between them, how they ended, what was found and measured.
+
+    Keys may be shortened to their first four digits or more. In --where a name is that of a column
+    (a parameter, a metric, state, seconds, ...); a finding is asked for by 'oscillation' in
+    findings.
+    """
+    from .batch import runs, tables
+    from .batch.reading import STATES
+
+    with _answered():
+        if compare is not None:
+            differ = runs.compare(root, compare.split(","))
+            rows = [(str(name), *(_known(value) for value in row))
+                    for name, row in zip(differ.index, differ.to_numpy(), strict=True)]  # fmt: skip
+            _table(("what", *differ.columns), rows or [("nothing differs",)])
+            return
+        if state not in (None, *STATES):
+            raise runs.UnknownColumn(f"--state {state}: expected one of {', '.join(STATES)}")
+        frame = every = runs.runs(root, notebook)
+        if state is not None:
+            frame = frame[frame["state"] == state]
+        if where is not None:
+            frame = runs.where(frame, where)
+        if sort is not None or descending:
+            frame = runs.ordered(frame, sort or "finished", descending)
+        chosen = columns.split(",") if columns else None
+        runs.check_columns(frame, chosen or ())
+        if export is not None:
+            path = tables.write_table(frame, export, chosen)
+            typer.echo(f"{tables.count(frame, len(every))}; written: {_short(path)}")
+            return
+        width = Console().width if sys.stdout.isatty() else 200
+        head, rows = tables.overview(frame, width, chosen)
+        if rows:
+            _table(tuple(head), rows)
+        typer.echo(tables.count(frame, len(every)))
+
+
+def _known(value: Any) -> str:
+    from .batch.tables import shown
+
+    return "-" if value is None else "NaN" if value != value else shown(value, None)
+
+
 @app.command("diagnose")
 def diagnose_runs(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Folders with a telemetry.jsonl.")
+        list[str],
+        typer.Argument(metavar="RUN...", help="Folders with a telemetry.jsonl, or of such; keys."),
     ],
+    root: Annotated[Path, typer.Option(help="Folder of run folders, for keys.")] = Path("runs"),
+    full: Annotated[
+        bool, typer.Option("--full", help="The whole report on each, not a line.")
+    ] = False,
 ) -> None:
-    """Say what is wrong with saved runs, from their records alone."""
+    """Say what is wrong with saved runs, from their records alone: a report on one, lines on many.
+
+    A line has the run, what of its parameters differs, and each finding with its first step.
+    """
+    from .batch import diagnoses
     from .diagnostics import diagnose
     from .telemetry import Telemetry
 
-    for folder in folders:
-        try:
-            report = diagnose(Telemetry.load(folder))
-        except (FileNotFoundError, ValueError) as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(2) from None
-        typer.echo(f"{_short(folder)}\n{report!r}\n")
+    with _answered():
+        given = [diagnoses.resolve(folder, root) for folder in folders]
+        found = [diagnoses.recorded_in(folder) for folder in given]
+        runs = list(dict.fromkeys(run for inside, _ in found for run in inside))
+        if full or runs == given[:1]:
+            for folder in runs:
+                try:
+                    report = diagnose(Telemetry.load(folder))
+                except ValueError as error:
+                    typer.echo(f"error: {error}", err=True)
+                    raise typer.Exit(2) from None
+                typer.echo(f"{_short(folder)}\n{report!r}\n")
+            return
+        made = []
+        for line in diagnoses.lines(runs):
+            made.append(line)
+            typer.echo("  ".join(filter(None, (line.name, line.settings, line.verdict))))
+        typer.echo(diagnoses.summary(made, sum(without for _, without in found)))
 
 
 @app.command("list")

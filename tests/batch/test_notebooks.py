@@ -42,6 +42,7 @@ def test_a_run_with_parameters_and_its_second_call(tmp_path, write_notebook, mon
     record = json.loads((root / result.key / "run.json").read_text())
     assert record["parameters"] == result.parameters
     assert {p.name for p in (root / result.key).iterdir()} == {
+        ".lock",
         "output.ipynb",
         "params.json",
         "run.json",
@@ -70,7 +71,7 @@ def test_a_failure_names_its_cell(tmp_path, write_notebook, source, given, error
     assert f"\n  | {source.splitlines()[1]}" in str(failed)
     folder = failed.output.parent
     assert sorted(p.name for p in folder.iterdir()) == [
-        "error.json", "output.ipynb", "params.json"
+        ".lock", "error.json", "output.ipynb", "params.json"
     ]  # fmt: skip
     assert json.loads((folder / "error.json").read_text())["cell"] == 3
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from textgan_lab.batch import NotebookError
-from textgan_lab.batch.parameters import ParameterError, parameters, resolve
+from textgan_lab.batch.parameters import ParameterError, parameters, resolve, unattended
 
 CELL = """\
 STEPS = 400  # updates to play
@@ -61,6 +61,9 @@ def test_no_parameters_cell_means_none(write_notebook):
         ("X = 1\nX = 2", "line 2: X is set twice"),
         ("X = {1: 2}", "line 1: X: key 1: expected str"),
         ("X = = 1", "line 1: invalid syntax"),
+        ("X = {[]: 1}", "line 1: X is computed"),
+        ("X = " + "9" * 20, "line 1: X: a whole number of over 63 bits"),
+        ("X = " + "-" * 5000 + "1", "line 1: not Python"),
     ],
 )
 def test_anything_but_literals_is_refused_with_cell_and_line(write_notebook, source, said):
@@ -137,6 +140,16 @@ def test_text_is_read_by_the_type_of_the_default(notebook, name, given, value):
         ("BETAS", [math.nan], "nan is not a finite number"),
         ("BETAS", "[!!python/object/apply:os.getcwd []]", "not YAML"),
         ("OPTIONS", "{1: 2}", "key 1: expected str"),
+        ("OPTIONS", "{a: 1, a: 2}", "'a' is given twice"),
+        ("BETAS", "[no]", "YAML reads bool"),
+        ("BETAS", "[&a [x], *a, *a]", "an anchor or alias"),
+        ("BETAS", "[" * 5000, "nested deeper than 20 levels"),
+        pytest.param("STEPS", "9" * 5000, "expected int", id="giant text"),
+        pytest.param("STEPS", 10**5000, "a whole number of over 63 bits", id="giant int"),
+        ("STEPS", 2**63, "a whole number of over 63 bits"),
+        pytest.param("LR", 10**5000, "too large", id="giant float"),
+        ("LR", "1e999", "inf is not a finite number"),
+        ("NAME", "\ud800", "half a surrogate"),
     ],
 )
 def test_a_value_of_another_type_is_refused(notebook, name, given, said):
@@ -144,6 +157,29 @@ def test_a_value_of_another_type_is_refused(notebook, name, given, said):
         resolve(notebook, {name: given})
     assert f"lesson.ipynb: parameter {name}: " in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_long_value_is_not_all_of_the_message(notebook):
+    with pytest.raises(ParameterError) as caught:
+        resolve(notebook, {"STEPS": "x" * 100_000})
+    assert len(str(caught.value)) < 300
+
+
+def test_parameters_that_were_read_are_not_read_again(notebook):
+    known = parameters(notebook)
+    notebook.unlink()
+    assert resolve(notebook, {"STEPS": "5"}, known)["STEPS"] == 5
+    with pytest.raises(ParameterError, match="lesson.ipynb: no parameter 'X'"):
+        resolve(notebook, {"X": 1}, known)
+
+
+def test_a_run_that_nobody_watches_is_not_live(write_notebook):
+    path = write_notebook("live.ipynb", ("LIVE = True\nN = 3", "parameters"))
+    known = parameters(path)
+    assert {n: p.default for n, p in unattended(known).items()} == {"LIVE": False, "N": 3}
+    assert known["LIVE"].default is True
+    number = parameters(write_notebook("number.ipynb", ("LIVE = 1", "parameters")))
+    assert unattended(number) == number
 
 
 def test_an_unknown_name_lists_the_known_and_guesses(notebook):

@@ -9,9 +9,7 @@ import sys
 import pytest
 
 from textgan_lab.batch import records
-from textgan_lab.batch.records import Busy, Run, canonical, identity, keep, key, write_json
-from textgan_lab.telemetry import Telemetry
-from textgan_lab.training import Spec, Trainer
+from textgan_lab.batch.records import Busy, Run, canonical, identity, key, write_json
 
 
 def test_the_key_is_the_hash_of_canonical_json():
@@ -128,15 +126,3 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path):
         other.kill()
         other.wait()
         other.stdout.close()
-
-
-def test_a_headless_run_keeps_telemetry_and_a_checkpoint(tmp_path, monkeypatch):
-    trainer = Trainer(Spec(data="mini", probe_every=2, probe_size=4, batch_size=4))
-    assert keep(trainer) is None
-    list(trainer.steps(4))
-    monkeypatch.setenv("TEXTGAN_LAB_RUN", str(tmp_path / "run"))
-    folder = keep(trainer)
-    assert folder == tmp_path / "run"
-    assert Telemetry.load(folder).rows == trainer.telemetry.rows
-    resumed = Trainer.resume(folder / "checkpoints" / "step-000004.pt")
-    assert resumed.t == 4

@@ -1,5 +1,6 @@
 """Likelihoods without all logits at once: the same numbers and gradients as the plain way."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -8,11 +9,11 @@ import torch.nn.functional as F
 from languages import EOS, PAD, chi_square, seeded
 
 from textgan_lab.models import GENERATORS
-from textgan_lab.models.linear_nll import LARGE, linear_nll, token_nll
+from textgan_lab.models.linear_nll import LARGE, linear_nll, token_law
 
 torch.set_num_threads(1)
 WAYS = {
-    "token_nll": lambda h, w, b, y, k: (token_nll(h, w, b, y) * k).sum(),
+    "token_law": lambda h, w, b, y, k: -(token_law(h, w, b, y, k != 0)[0] * k).sum(),
     "linear_nll": linear_nll,
 }
 
@@ -47,17 +48,61 @@ def test_value_and_gradients_are_those_of_cross_entropy(way, dtype, relative):
         assert (ours - theirs).abs().max() <= relative * theirs.abs().max()
 
 
+def test_logits_that_are_told_are_not_worked_out_again():
+    (h, w, b), y, _ = problem()
+    told = [(torch.tensor([3]), torch.zeros(1, len(b)).double())]
+    log_q, entropy = token_law(h, w, b, y, torch.arange(y.numel()).view(y.shape) == 3, told)
+    assert log_q[0, 3].item() == pytest.approx(-math.log(len(b)))
+    assert entropy[0, 3].item() == pytest.approx(math.log(len(b)))
+
+
 def test_two_tokens_by_hand():
     """Logits (0, ln 3), so p = (1/4, 3/4): nll ln 4 and ln 4/3; d nll / d logits = p - one-hot."""
     h, w = torch.ones(2, 1).double(), torch.zeros(2, 1).double()
     b = torch.tensor([0.0, 3.0]).double().clamp(min=1).log().requires_grad_()
     y, share = torch.tensor([0, 1]), torch.tensor([1.0, 2.0]).double()
-    assert token_nll(h, w, b, y).tolist() == pytest.approx([1.3862943611, 0.2876820725])
+    log_q, entropy = token_law(h, w, b, y, y >= 0)
+    assert (-log_q).tolist() == pytest.approx([1.3862943611, 0.2876820725])
+    assert entropy.tolist() == pytest.approx([0.5623351446] * 2)  # ln 4 - 3/4 ln 3
+    (grad,) = torch.autograd.grad(entropy[0], b)  # -p_v (ln p_v + H) = -+ 3/16 ln 3, from both
+    assert grad.tolist() == pytest.approx([0.2059898041, -0.2059898041])
     for way in WAYS.values():
         loss = way(h, w, b, y, share)
         assert loss.item() == pytest.approx(1.3862943611 + 2 * 0.2876820725)
         (grad,) = torch.autograd.grad(loss, b)
         assert grad.tolist() == pytest.approx([-0.75 + 2 * 0.25, 0.75 - 2 * 0.25])
+
+
+@pytest.mark.parametrize("dtype, relative", [(torch.float64, 2e-13), (torch.float32, 2e-5)])
+@pytest.mark.parametrize("parts", [(1.0, 0.0), (0.0, 1.0), (-2.0, 0.7)])
+@pytest.mark.parametrize("drawn", [False, True])
+def test_law_and_gradients_are_those_of_the_log_softmax(dtype, relative, parts, drawn):
+    """Of log q, of the entropy and of both; some positions do not count, one word cannot be."""
+    leaves, y, share = problem(dtype=dtype)
+    h, w, b = leaves
+    never = torch.zeros_like(b)
+    never[5] = -1e9
+    y = y.masked_fill(y == 5, 6)
+    counted, k = share > -0.5, torch.randn(y.shape, generator=seeded(9), dtype=dtype)
+    told = None
+    if drawn:  # in another order, and in pieces of other sizes
+        at = counted.flatten().nonzero().squeeze(1).flip(0)
+        logits = (F.linear(h, w, b + never).detach().flatten(0, -2))[at]
+        told = list(zip(at.split(50), logits.split(50), strict=True))
+    found = token_law(h, w, b + never, y, counted, told)
+    log_p = (F.linear(h, w, b) + never).log_softmax(2)
+    log_q = log_p.gather(2, y[..., None]).squeeze(2) * counted
+    entropy = -(log_p.exp() * log_p).sum(2) * counted
+    for ours, theirs in zip(found, (log_q, entropy), strict=True):
+        assert (ours - theirs).abs().max() <= relative * theirs.abs().max()
+        assert not ours[~counted].any()
+
+    def gradients(log_q, entropy):
+        terms = zip(parts, (log_q * share, entropy * k), strict=True)
+        return torch.autograd.grad(sum(p * x.sum() for p, x in terms if p), leaves)
+
+    for ours, theirs in zip(gradients(*found), gradients(log_q, entropy), strict=True):
+        assert (ours - theirs).abs().max() <= relative * theirs.abs().max()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -87,6 +132,9 @@ def test_without_gradient_the_value_is_the_same():
     leaves, y, share = problem()
     with torch.no_grad():
         value = linear_nll(*leaves, y, share)
+        found = token_law(*leaves, y, share > 0)
+    for ours, theirs in zip(found, token_law(*leaves, y, share > 0), strict=True):
+        assert torch.equal(ours, theirs) and not ours.requires_grad and theirs.requires_grad
     assert value.item() == pytest.approx(linear_nll(*leaves, y, share).item(), rel=1e-15)
 
 
@@ -112,8 +160,11 @@ IDS = torch.tensor([[4, 1000, 7, 9], [1100, EOS, PAD, PAD], [5, 6, 1099, EOS]])
 def test_a_large_vocabulary_is_scored_as_a_small_one_is():
     g = generator(LARGE + 200)
     rollout, weights = g.score(IDS), list(g.parameters())
-    by_hand = g.logits(IDS).log_softmax(2).gather(2, IDS[..., None]).squeeze(2) * (IDS != PAD)
+    log_p = g.logits(IDS).log_softmax(2)
+    by_hand = log_p.gather(2, IDS[..., None]).squeeze(2) * (IDS != PAD)
     torch.testing.assert_close(rollout.log_q, by_hand, rtol=0, atol=1e-12)
+    entropy = -(log_p.exp() * log_p).sum(2) * (IDS != PAD)
+    torch.testing.assert_close(rollout.entropy, entropy, rtol=0, atol=1e-12)
     assert "log_p" not in vars(rollout)  # all the logits at once were never asked for
     advantage = torch.randn(IDS.shape, generator=seeded(), dtype=torch.float64)
     ours = torch.autograd.grad((advantage * rollout.log_q).sum(), weights)
@@ -121,6 +172,28 @@ def test_a_large_vocabulary_is_scored_as_a_small_one_is():
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
     torch.testing.assert_close(g.log_prob(IDS), by_hand.sum(1), rtol=0, atol=1e-12)
+
+
+def test_what_is_played_from_a_large_vocabulary_is_scored_by_what_it_was_drawn_from():
+    """As `score` does it, and at once: later weights do not change what was played."""
+    g = generator(LARGE + 200, words=torch.tensor([EOS, 4, 9, 1100]))
+    rollout, weights = g.play(90, seeded(3)), list(g.parameters())
+    assert (rollout.ids == PAD).any() and "log_p" not in vars(rollout)
+    again, k = g.score(rollout.ids), torch.randn(2, *rollout.ids.shape, generator=seeded(4))
+    for ours, theirs in ((rollout.log_q, again.log_q), (rollout.entropy, again.entropy)):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    losses = ((k[0] * r.log_q + k[1] * r.entropy).sum() for r in (rollout, again))
+    ours, theirs = (torch.autograd.grad(x, weights, retain_graph=True) for x in losses)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-11)
+    rollout = g.play(90, seeded(3))
+    for p in weights:
+        p.data.mul_(2)
+    (later,) = torch.autograd.grad((k[0] * rollout.log_q).sum(), g.head.weight)
+    for p in weights:
+        p.data.div_(2)
+    (before,) = torch.autograd.grad((k[0] * again.log_q).sum(), g.head.weight)
+    torch.testing.assert_close(later, before, rtol=0, atol=1e-11)
 
 
 def test_maximum_likelihood_of_a_large_vocabulary_is_that_of_a_small_one():

@@ -94,6 +94,26 @@ def test_the_next_token_is_drawn_as_from_all_logits(vocab, temperature):
         assert torch.equal(following.draw(h, u), draw(logits(h), u))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.7, 1.0])
+def test_rows_that_are_not_wanted_change_nothing_for_the_others(share):
+    """As many draws as with all rows, and each of them from the logits that are told."""
+    following, logits = law(200)
+    h = torch.randn(150, 5, generator=seeded(1), dtype=torch.float64)
+    wanted = torch.arange(150) < share * 150
+    wanted = wanted[torch.randperm(150, generator=seeded(3))]
+    for shape in ((2, 150), (4, 2, 150)):
+        u, told = torch.rand(shape, generator=seeded(2), dtype=torch.float64), []
+        ids = following.draw(h, u, wanted, told)
+        assert torch.equal(ids[..., wanted], draw(logits(h), u)[..., wanted])
+        assert not ids[..., ~wanted].any()
+        if share:
+            rows, read = map(torch.cat, zip(*told, strict=True))
+            assert torch.equal(rows, wanted.nonzero().squeeze(1))
+            torch.testing.assert_close(read, logits(h)[rows], rtol=1e-14, atol=1e-14)
+        else:
+            assert not told
+
+
 @pytest.mark.parametrize("vocab", [129, 192, 200, 700])
 def test_next_tokens_follow_the_softmax(vocab):
     following, logits = law(vocab, scale=4.0)
@@ -146,14 +166,15 @@ def test_a_rollout_counts_up_to_eos_and_no_further():
     assert len(calls) == 1
 
 
-def test_a_rollout_takes_token_probabilities_that_cost_less_and_keeps_its_mask():
+def test_a_rollout_takes_a_law_that_costs_less_and_keeps_its_mask():
     ids = torch.tensor([[4, 2, 0], [5, 4, 4]])
-    calls, given = [], torch.randn(2, 3, generator=seeded())
-    rollout = Rollout(ids, ids, None, tokens=lambda: calls.append(1) or given)
+    calls, law = [], torch.randn(2, 2, 3, generator=seeded())
+    rollout = Rollout(ids, ids)
+    rollout.law = lambda: calls.append(1) or tuple(law)
     assert not calls
-    expected = given.clone()
-    expected[0, 2] = 0
-    assert torch.equal(rollout.log_q, expected) and torch.equal(rollout.log_q, expected)
+    expected = law.clone()
+    expected[:, 0, 2] = 0
+    assert torch.equal(rollout.log_q, expected[0]) and torch.equal(rollout.entropy, expected[1])
     assert len(calls) == 1
 
 

@@ -12,7 +12,9 @@ import pytest
 import torch
 from languages import TinyLanguage, TwoClouds
 
+from textgan_lab.knobs import Schedule
 from textgan_lab.training import DamagedCheckpoint, Spec, Trainer, checkpoint
+from textgan_lab.training.checkpoint import Checkpoints
 
 torch.set_num_threads(1)
 SPEC = Spec(
@@ -359,3 +361,174 @@ def test_a_checkpoint_goes_on_only_on_its_kind_of_device(tmp_path):
     checkpoint.write({**state, "device": "cuda"}, path)
     with pytest.raises(ValueError, match="was saved on cuda, this run is on cpu"):
         Trainer.resume(path, data=TinyLanguage(eos=True))
+
+
+# --- a folder of checkpoints ---------------------------------------------------------------------
+
+
+def saved(folder, *steps):
+    """Save one trainer at several steps; return the folder and the trainer."""
+    trainer, checkpoints = build(), Checkpoints(folder)
+    for step in steps:
+        turned_run(trainer, step)
+        checkpoints.save(trainer)
+    return checkpoints, trainer
+
+
+def names(folder):
+    return sorted(os.listdir(folder))
+
+
+def flip(path, place=-100):
+    damaged = bytearray(path.read_bytes())
+    damaged[place] ^= 4
+    path.write_bytes(damaged)
+
+
+def test_the_last_two_are_kept(tmp_path):
+    checkpoints, _ = saved(tmp_path / "deep" / "checkpoints", 2, 5, 9)
+    assert names(checkpoints.folder) == ["step-000005.pt", "step-000009.pt"]
+    path, state = checkpoints.newest()
+    assert (path.name, state["t"]) == ("step-000009.pt", 9)
+    assert checkpoints.newest(until=8)[1]["t"] == 5
+    assert checkpoints.newest(until=4) is None
+    assert Checkpoints(tmp_path / "absent").newest() is None
+
+
+def test_steps_are_compared_as_numbers_and_other_files_are_left_alone(tmp_path):
+    checkpoints, trainer = saved(tmp_path, 3)
+    (tmp_path / "step-best.pt").touch()
+    for step in (999_999, 1_000_000):
+        trainer.t = step
+        checkpoints.save(trainer)
+    assert [p.name for p in checkpoints.paths()] == ["step-999999.pt", "step-1000000.pt"]
+    assert (tmp_path / "step-best.pt").exists()
+
+
+def test_what_was_saved_at_a_later_step_is_of_a_future_given_up(tmp_path):
+    checkpoints, _ = saved(tmp_path, 5, 9)
+    again = turned_run(build(), 7)
+    checkpoints.save(again)
+    assert names(tmp_path) == ["step-000005.pt", "step-000007.pt"]
+    checkpoints.save(turned_run(build(), 2))
+    assert names(tmp_path) == ["step-000002.pt"]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_save_that_fails_removes_nothing_and_names_the_file(failing, tmp_path, monkeypatch):
+    checkpoints, trainer = saved(tmp_path, 5, 9)
+    turned_run(trainer, 12)
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, failing, refuse)
+    with pytest.raises(OSError, match=r"No space left on device: '.*step-000012\.pt'"):
+        checkpoints.save(trainer)
+    assert names(tmp_path) == ["step-000005.pt", "step-000009.pt"]
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_named(tmp_path):
+    checkpoints, _ = saved(tmp_path, 5, 9)
+    flip(tmp_path / "step-000009.pt")
+    said = r"step-000009\.pt is damaged, its checksum does not match: went on from step-000005\.pt"
+    with pytest.warns(RuntimeWarning, match=said):
+        path, state = checkpoints.newest()
+    assert (path.name, state["t"]) == ("step-000005.pt", 5)
+    checkpoints.save(turned_run(build(), 11))  # the damaged one is none of the last two
+    assert names(tmp_path) == ["step-000005.pt", "step-000011.pt"]
+
+
+def test_one_that_cannot_be_read_is_passed_over_and_named(tmp_path):
+    checkpoints, _ = saved(tmp_path, 5, 9)
+    (tmp_path / "step-000009.pt").unlink()
+    (tmp_path / "step-000009.pt").mkdir()  # opening it is an OSError, as a bad block would be
+    with pytest.warns(RuntimeWarning, match=r"step-000009\.pt cannot be read \(.*: went on"):
+        assert checkpoints.newest()[1]["t"] == 5
+
+
+def test_where_none_is_whole_all_are_named(tmp_path):
+    checkpoints, _ = saved(tmp_path, 5, 9)
+    flip(tmp_path / "step-000005.pt")
+    whole = (tmp_path / "step-000009.pt").read_bytes()
+    (tmp_path / "step-000009.pt").write_bytes(whole[:20])
+    with pytest.raises(DamagedCheckpoint) as caught:
+        checkpoints.newest()
+    for said in (str(tmp_path), "none of the checkpoints there is whole", "step-000009.pt is no",
+                 "cut short", "step-000005.pt is damaged", "remove them"):  # fmt: skip
+        assert said in str(caught.value)
+
+
+def test_scratch_of_a_killed_writer_goes_with_the_next_save_and_no_other(tmp_path):
+    dead = tmp_path / ".step-000003.pt.abc.tmp"
+    dead.write_bytes(b"half")
+    os.utime(dead, (time.time() - 1, time.time() - 1))
+    checkpoints = Checkpoints(tmp_path)
+    living = tmp_path / ".step-000004.pt.def.tmp"
+    living.write_bytes(b"half")
+    os.utime(living, (time.time() + 1, time.time() + 1))
+    checkpoints.save(build())
+    assert names(tmp_path) == [living.name, "step-000000.pt"]
+
+
+@pytest.mark.parametrize("inner", ["", "checkpoints"])
+def test_a_folder_stands_for_its_newest(inner, tmp_path):
+    _, trainer = saved(tmp_path / "checkpoints", 5, 9)
+    data = TinyLanguage(eos=True)
+    assert_same(Trainer.resume(tmp_path / inner, data=data), trainer)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="empty: no checkpoint"):
+        Trainer.resume(tmp_path / "empty", data=data)
+
+
+# --- into a trainer that is there ----------------------------------------------------------------
+
+
+def test_loaded_into_a_trainer_that_has_trained_otherwise(tmp_path):
+    path = turned_run(build(), 9).save(tmp_path / "x.ckpt")
+    other = build()
+    steps = other.steps(30)
+    for _ in range(12):  # in mid-window: rows wait on the device
+        next(steps)
+        other.knobs.set(g_lr=0.5, d_dropout=0.9)
+    assert other.load(path) is other
+    steps.close()
+    assert_same(turned_run(other, 22), turned_run(build(), 22))
+
+
+@pytest.mark.parametrize(
+    ("spec", "schedule", "said"),
+    [
+        ({"batch_size": 9}, None, r"of another run, made with batch_size=8 \(here 9\)"),
+        ({"seed": 1, "mle_steps": 0}, None, r"mle_steps=4 \(here 0\), seed=0 \(here 1\)"),
+        ({}, Schedule([[3, "d_lr", 0.5]]), r"the schedule \[\] \(here Schedule\(\[\[3, 'd_lr'"),
+    ],
+)
+def test_another_run_is_refused_and_nothing_changed(spec, schedule, said, tmp_path):
+    path = turned_run(build(), 9).save(tmp_path / "x.ckpt")
+    other = build(SPEC.model_copy(update=spec), schedule)
+    list(other.steps(2))
+    weights, rows = other.game.g.flat.clone(), other.telemetry.lines("telemetry")
+    with pytest.raises(ValueError, match=said):
+        other.load(path)
+    assert other.t == 2 and torch.equal(other.game.g.flat, weights)
+    assert other.telemetry.lines("telemetry") == rows
+    with pytest.raises(ValueError, match="was trained on other data"):
+        Trainer(SPEC, data=TinyLanguage(eos=True, seed=1)).load(path)
+
+
+def test_a_run_that_diverged_saves_a_finite_state(tmp_path):
+    trainer = build(SPEC.model_copy(update={"mle_steps": 0}))
+    list(trainer.steps(5))
+    kept = trainer.discriminator.head.bias.detach().clone()
+    trainer.discriminator.head.bias.data.fill_(float("nan"))
+    list(trainer.steps(9))
+    trainer.discriminator.head.bias.data.copy_(kept)
+    assert trainer.diverged
+    state = checkpoint.read(trainer.save(tmp_path / "x.ckpt"))
+    tensors = [state["g"], state["d"]]  # not the directions: of the newest gradients, as they were
+    tensors += [x for moments in state["optimisers"].values() for x in moments]
+    tensors += [x for player in state["buffers"].values() for x in player.values()]
+    tensors += state["estimator"].values()
+    assert len(tensors) > 8 and all(x.isfinite().all() for x in tensors)
+    assert Trainer.resume(tmp_path / "x.ckpt", data=TinyLanguage(eos=True)).diverged

@@ -11,8 +11,8 @@ _LAZY = {
     "NotebookFailed": "notebooks", "Result": "notebooks", "run_notebook": "notebooks",
     "suite": "notebooks",
     "Parameter": "parameters", "ParameterError": "parameters", "resolve": "parameters",
-    "Busy": "records", "Run": "records", "identity": "records", "keep": "records",
-    "key": "records",
+    "Busy": "records", "Run": "records", "identity": "records", "key": "records",
+    "carry_on": "keeping", "keep": "keeping",
     "Outcome": "report",
 }  # fmt: skip
 

@@ -30,8 +30,11 @@ def find(name: str | Path) -> Path:
         NotebookError: there is none; the message lists the shipped ones.
     """
     path = Path(name)
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except OSError as error:  # too long a name, no right to look
+        raise NotebookError(f"{name}: {error.strerror}; give a notebook (.ipynb)") from None
     shipped = {file.stem: file for file in sorted(folder().glob("*.ipynb"))}
     if str(name).removesuffix(".ipynb") in shipped:
         return shipped[str(name).removesuffix(".ipynb")]

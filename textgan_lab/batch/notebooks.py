@@ -16,8 +16,9 @@ from typing import Any, TextIO
 import nbformat
 
 from ..data.sources import file_sha256
+from . import kernel
 from .document import KERNELSPEC, NotebookError, claims, printed, read, tagged
-from .parameters import ParameterError, parameters, resolve
+from .parameters import ParameterError, parameters, resolve, unattended
 from .records import RUN_FOLDER, Busy, Run, canonical, identity, surroundings
 from .report import Outcome, export, table
 
@@ -58,7 +59,7 @@ class Result:
 def _kernel(run_folder: Path) -> type:
     """Return a kernel manager that starts this very interpreter, whatever kernels are installed."""
     import zmq
-    from ipykernel.kernelspec import get_kernel_dict
+    from ipykernel.kernelspec import get_kernel_dict, make_ipkernel_cmd
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
     from traitlets import default
@@ -70,11 +71,20 @@ def _kernel(run_folder: Path) -> type:
             # threads spin, and a replay is bit-identical only at one count
             threads = os.environ.get("OMP_NUM_THREADS", "1")
             env = {RUN_FOLDER: str(run_folder), "OMP_NUM_THREADS": threads}
-            return KernelSpec(**get_kernel_dict(), env=env)
+            command = make_ipkernel_cmd(kernel.__name__)  # ipykernel's own, and a lock
+            return KernelSpec(**{**get_kernel_dict(), "argv": command}, env=env)
 
         @default("transport_encryption")  # others on the machine can read a plain TCP kernel
         def _encrypted(self) -> str:
             return "auto" if zmq.has("curve") else "disabled"
+
+        async def _async_is_alive(self) -> bool:
+            # asked while a kernel starts, and last when it did not: "died" is all others would say
+            if self.has_kernel and await self.provisioner.poll() == kernel.BUSY:
+                raise Busy(f"{run_folder}: another kernel is writing this run; wait, or stop it")
+            return await super()._async_is_alive()
+
+        is_alive = _async_is_alive
 
         async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
             # jupyter_client interrupts before it asks: a kernel in its last message, which is
@@ -156,9 +166,7 @@ class Page:
 
     def run(self, given: Mapping[str, Any], root: str | Path) -> tuple[dict[str, Any], Run]:
         """Return all parameters of the run with these, and its folder; ParameterError."""
-        # a page saved after live use says LIVE = True; nobody watches here, unless told so by name
-        headless = {"LIVE": False} if "LIVE" in self.known else {}
-        values = resolve(self.path, {**headless, **given}, self.known)
+        values = resolve(self.path, given, unattended(self.known))
         files = {name: sha256 for name, value in values.items() if (sha256 := self._hash(value))}
         return values, Run(root, identity(values, self.code, files, self.around))
 
@@ -167,8 +175,12 @@ class Page:
         if not (isinstance(value, str) and value):
             return ""
         if value not in self._hashes:
-            file = Path(value).expanduser()
-            self._hashes[value] = file_sha256(file) if file.is_file() else ""
+            try:
+                file = Path(value).expanduser()
+                there = file.is_file()
+            except (OSError, RuntimeError):  # too long for a name, no right to look; no such user
+                there = False
+            self._hashes[value] = file_sha256(file) if there else ""
         return self._hashes[value]
 
 
@@ -202,6 +214,11 @@ def _execute(
         failure = error.cell_index, error.ename, error.evalue
     except DeadKernelError:
         failure = at[-1], "DeadKernelError", "the kernel was killed, ran out of memory or crashed"
+    except Busy:
+        work.unlink()
+        raise
+    except RuntimeError as error:  # how jupyter_client says that a kernel did not start
+        failure = at[-1], "DeadKernelError", f"the kernel did not start: {error}"
     else:
         # papermill calls a notebook that leaves through sys.exit(0) complete
         executed = read(work)

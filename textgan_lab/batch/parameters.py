@@ -6,19 +6,18 @@ code. So names, types and values are checked here, before it sees them.
 
 import ast
 import io
-import math
 import re
 import tokenize
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from . import plain
 from .document import NotebookError, read, tagged
+from .plain import shown
 
 KINDS = {kind.__name__: kind for kind in (bool, int, float, str, list, dict)}
 
@@ -66,6 +65,8 @@ def parameters(path: str | Path) -> dict[str, Parameter]:
         body = ast.parse(source).body
     except SyntaxError as error:
         raise wrong(error.lineno or 1, f"{error.msg}; write NAME = literal") from error
+    except (ValueError, RecursionError, MemoryError) as error:  # half a surrogate; nested too deep
+        raise wrong(1, f"not Python ({error}); write NAME = literal") from error
     comments = {
         token.start[0]: token.string.lstrip("# ")
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
@@ -85,7 +86,7 @@ def parameters(path: str | Path) -> dict[str, Parameter]:
             raise wrong(line, f"{name} is set twice")
         try:
             default = ast.literal_eval(value)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError, MemoryError):  # TypeError: {[]: 1}
             raise wrong(
                 line, f"{name} is computed; give a literal and compute from it in a later cell"
             ) from None
@@ -105,29 +106,23 @@ def parameters(path: str | Path) -> dict[str, Parameter]:
     return found
 
 
-class _Yaml(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as it is in JSON and in Python; plain YAML 1.1 reads text."""
-
-
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
 def _as(kind: type, value: Any) -> Any:
     """Return ``value`` as plain data of type ``kind``; text is read the way ``kind`` is written."""
-    expected = f"expected {kind.__name__}, got {value!r}"
+    expected = f"expected {kind.__name__}, got {shown(value)}"
     if kind.__name__ not in KINDS:
         raise ValueError(f"a {kind.__name__} cannot be a parameter; use {', '.join(KINDS)}")
     if isinstance(value, str) and kind is not str:
         value = _parse(kind, value, expected)
     if kind is float and isinstance(value, Real) and not isinstance(value, bool):
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            raise ValueError(f"{expected}: too large for one") from None
     elif kind is int and isinstance(value, Integral) and not isinstance(value, bool):
         value = int(value)
     if type(value) is not kind:
         raise ValueError(expected)
-    _plain(value)
+    plain.check(value)
     return value
 
 
@@ -137,38 +132,49 @@ def _parse(kind: type, text: str, expected: str) -> Any:
             raise ValueError(f"{expected}; write true or false")
         return text.lower() == "true"
     if kind is int:
-        if not re.fullmatch(r"[-+]?[0-9]+", text):
+        if not re.fullmatch(r"[-+]?[0-9]+", text) or len(text) > plain.WIDEST:
             raise ValueError(expected)
         return int(text)
     if kind is float:
-        if not re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", text):
+        if not plain.FLOAT.fullmatch(text):
             raise ValueError(expected)
         return float(text)
     try:
-        return yaml.load(text, _Yaml)  # noqa: S506  (a SafeLoader)
-    except yaml.YAMLError as error:
+        return plain.read_yaml(text)[0]
+    except plain.YamlError as error:
         raise ValueError(f"{expected}; it is not YAML either: {error}") from None
 
 
-def _plain(value: Any) -> None:
-    """Raise ValueError unless ``value`` is the same thing after a trip through JSON."""
-    match value:
-        case bool() | str() | None:
-            return
-        case int() | float():
-            if not math.isfinite(value):
-                raise ValueError(f"{value} is not a finite number")
-        case list():
-            for item in value:
-                _plain(item)
-        case dict():
-            for name, item in value.items():
-                if not isinstance(name, str):
-                    raise ValueError(f"key {name!r}: expected str")
-                _plain(item)
-        case _:
-            hint = "; use a list" if isinstance(value, tuple) else ""
-            raise ValueError(f"{value!r} is a {type(value).__name__}, not plain data{hint}")
+def fit(known: Mapping[str, Parameter], name: str, value: Any) -> Any:
+    """Return the value given for a parameter, as plain data of its type.
+
+    Raises:
+        ValueError: a name that is not known, or a value of another type.
+    """
+    if name not in known:
+        listed = ", ".join(known) or "none"
+        raise ValueError(f"no parameter {shown(name)}; it has: {listed}{meant(name, known)}")
+    try:
+        return _as(known[name].kind, value)
+    except ValueError as error:
+        raise ValueError(f"parameter {name}: {error}") from None
+
+
+def meant(name: Any, known: Iterable[str]) -> str:
+    """Return "; did you mean X?" where a known name is close to ``name``, else nothing."""
+    spelled = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(str(name).lower(), spelled, n=1)
+    return f"; did you mean {spelled[close[0]]}?" if close else ""
+
+
+def unattended(known: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """Return the parameters of a run that nobody watches: ``LIVE``, if there is one, is False.
+
+    A page saved after live use says LIVE = True.
+    """
+    live = known.get("LIVE")
+    off = {"LIVE": replace(live, default=False)} if live and live.kind is bool else {}
+    return {**known, **off}
 
 
 def resolve(
@@ -177,8 +183,9 @@ def resolve(
     """Return every parameter of a notebook with its value for this run, defaults filled in.
 
     Text (from a command line) is read by the default's type: ``"0012"`` stays text for a ``str``,
-    is 12 for an ``int``; ``true`` and ``false`` are the bools; lists and dicts are YAML. ``known``
-    are the notebook's `parameters`, where they have been read.
+    is 12 for an ``int``; ``true`` and ``false`` are the bools; lists and dicts are YAML.
+    ``known`` are the notebook's parameters where they have been read already: the file is then not
+    opened.
 
     Raises:
         ParameterError: a name that the notebook does not have, or a value of another type.
@@ -187,14 +194,8 @@ def resolve(
     known = parameters(path) if known is None else known
     values = {name: parameter.default for name, parameter in known.items()}
     for name, value in given.items():
-        if name not in known:
-            spelled = {known_name.lower(): known_name for known_name in known}
-            close = get_close_matches(str(name).lower(), spelled, n=1)
-            hint = f"; did you mean {spelled[close[0]]}?" if close else ""
-            listed = ", ".join(known) or "none"
-            raise ParameterError(f"{path}: no parameter {name!r}; it has: {listed}{hint}")
         try:
-            values[name] = _as(known[name].kind, value)
+            values[name] = fit(known, name, value)
         except ValueError as error:
-            raise ParameterError(f"{path}: parameter {name}: {error}") from None
+            raise ParameterError(f"{path}: {error}") from None
     return values

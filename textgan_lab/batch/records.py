@@ -8,7 +8,6 @@ last and atomically: a run is done when that file exists, and nothing else says 
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .. import atomic
+from .lock import PATIENCE, take_lock
 
 RUN_FOLDER = "TEXTGAN_LAB_RUN"  # set in the kernel of a headless run: its folder
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -102,18 +102,6 @@ def write_json(path: Path, content: Any, *, nan: bool = False) -> None:
     atomic.write(path, f"{text}\n".encode())
 
 
-def keep(trainer: Any) -> Path | None:
-    """Leave a trainer's telemetry and a checkpoint in the folder of this headless run.
-
-    Returns the folder, or None, having done nothing, in a notebook that somebody works in.
-    """
-    if RUN_FOLDER not in os.environ:
-        return None
-    folder = Path(os.environ[RUN_FOLDER])
-    trainer.save(folder / "checkpoints" / f"step-{trainer.t:06d}.pt")
-    return trainer.telemetry.save(folder)
-
-
 class Run:
     """The folder of one run: ``params.json``, what the run leaves, then ``run.json``."""
 
@@ -154,9 +142,15 @@ class Run:
             lock.release()
 
     def set_aside(self) -> None:
-        """Rename the folder to ``<key>.old-N``: repeating a run deletes nothing."""
+        """Rename the folder to ``<key>.old-N``: repeating a run deletes nothing.
+
+        Raises:
+            Busy: a kernel whose runner died still writes there.
+        """
         if not self.folder.exists():
             return
+        if take_lock(self.folder, PATIENCE) is None:
+            raise Busy(f"{self.folder}: a kernel is still writing this run; stop it")
         number = 1
         while (old := self.folder.with_name(f"{self.key}.old-{number}")).exists():
             number += 1

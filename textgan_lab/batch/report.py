@@ -1,4 +1,7 @@
-"""The report of a suite: every executed notebook as a page, and one table over all of them."""
+"""The report of a suite: every executed notebook as a page, and one table over all of them.
+
+The page around it is that of other reports, too.
+"""
 
 import html
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .document import read
+from .tables import counted
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>textgan_lab: {summary}</title>
+<meta http-equiv="Content-Security-Policy" content="default-src data: 'unsafe-inline'">
+<title>textgan_lab: {title}</title>
 <style>
 :root {{ color-scheme: light dark }}
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: auto; padding: 2rem 1rem }}
@@ -62,32 +67,31 @@ td.seconds {{ text-align: right; font-variant-numeric: tabular-nums }}
 pre {{ margin: 0; white-space: pre-wrap; font-size: 13px }}
 .failed {{ color: #c33; font-weight: 600 }}
 .smoke {{ font-weight: 600 }}
-</style>
-<h1>textgan_lab</h1>
+{style}</style>
+{body}
+</html>
+"""
+
+
+def page(title: str, body: str, style: str = "") -> str:
+    """Return a page around ``body``, HTML, which the browser lets load nothing."""
+    return _PAGE.format(title=html.escape(title), body=body, style=style)
+
+
+_SUITE = """<h1>textgan_lab</h1>
 <p>{summary}</p>{note}
 <table>
 <thead><tr><th>Notebook<th>Status<th>Seconds<th>Claims</tr></thead>
 <tbody>
 {rows}
 </tbody>
-</table>
-</html>
-"""
+</table>"""
 
 
 _SMOKE = """
 <p class="smoke">Run with --fast: notebooks that have smoke parameters ran with those, to show that
 they run. Claims below are of these short runs; the notebooks' own claims are of full ones, which
 the suite makes without --fast.</p>"""
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number and its noun.
-
-    >>> counted(1, "notebook"), counted(0, "notebook")
-    ('1 notebook', '0 notebooks')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def table(outcomes: list[Outcome], expected: int, *, fast: bool = False) -> str:
@@ -98,7 +102,8 @@ def table(outcomes: list[Outcome], expected: int, *, fast: bool = False) -> str:
     failed = sum(bool(outcome.error) for outcome in outcomes)
     summary = f"{len(outcomes)} of {counted(expected, 'notebook')} ran, {failed} failed"
     rows = "\n".join(map(_row, outcomes))
-    return _PAGE.format(summary=summary, note=_SMOKE if fast else "", rows=rows)
+    body = _SUITE.format(summary=summary, note=_SMOKE if fast else "", rows=rows)
+    return page(summary, body)
 
 
 def _row(outcome: Outcome) -> str:

@@ -111,6 +111,10 @@ class _Reader:
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
             self.fail(line, f"no valid YAML: character {error.character:#x}, {error.reason}")
+        except RecursionError:
+            self.fail(1, "no grammar: nested too deeply")
+        except (ValueError, OverflowError) as error:  # "\\U99999999" and the like
+            self.fail(1, f"no valid YAML: {error}")
         return node if node is not None else self.fail(1, "the file is empty")
 
     def mapping(self, node: yaml.Node, what: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
@@ -131,6 +135,8 @@ class _Reader:
 
     def probability(self, node: yaml.Node, what: str) -> Fraction:
         try:
+            if re.search(r"[eE][-+]?\d{4}", str(node.value)):  # 1e-999999999 takes for ever
+                raise ValueError
             value = Fraction(node.value)
         except (ValueError, TypeError, ZeroDivisionError):
             self.fail(node, f"{what}: expected a probability like 0.25 or 1/4, got {_seen(node)}")
@@ -252,8 +258,8 @@ class _Reader:
         templates = [(name, template) for name, found in modes for template in found]
         if node is None:
             return max(template.longest for _, template in templates)
-        if not (isinstance(node, yaml.ScalarNode) and re.fullmatch(r"[1-9]\d*", node.value)):
-            self.fail(node, f"length: expected a whole number of tokens, got {_seen(node)}")
+        if not (isinstance(node, yaml.ScalarNode) and re.fullmatch(r"[1-9]\d{0,3}", node.value)):
+            self.fail(node, f"length: expected a number of tokens, 1 to 9999, got {_seen(node)}")
         for name, template in templates:
             if template.longest > int(node.value):
                 self.fail(

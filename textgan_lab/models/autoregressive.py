@@ -1,10 +1,13 @@
 """Writing token by token: what every generator with q(x) = prod_t q(x_t | x_<t) has in common."""
 
+from collections.abc import Callable
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data.law import BOS, EOS, PAD
-from .linear_nll import LARGE, linear_nll, token_nll
+from .linear_nll import LARGE, linear_nll, token_law
 from .sampling import IMPOSSIBLE, NextToken, Rollout, gumbel
 
 State = tuple[Tensor, ...]  # what has been read so far; every tensor [batch, ...]
@@ -66,11 +69,11 @@ class Autoregressive(nn.Module):
         if self.one_pass:
             return self.head(self.features(ids)) + self.never
         state = self.start(len(ids), ids[:, : self.given] if self.given else None)
-        table = self.feed(self.embed.weight)
+        read = self._reader(ids.numel())
         rows = [self.never.expand(len(ids), -1)] * self.source  # given, so they count nowhere
         token = torch.full_like(ids[:, 0], BOS)
         for following in ids.unbind(1)[self.source :]:
-            features, state = self.step(table[token], state)
+            features, state = self.step(read(token), state)
             rows.append(self.head(features) + self.never)
             token = following
         return torch.stack(rows, 1)
@@ -81,8 +84,11 @@ class Autoregressive(nn.Module):
         ``given`` leading tokens do not count: the data's own number of them unless told.
         """
         given = self.given if given is None else given
-        tokens = (lambda: -token_nll(*self._law(ids), ids)) if self._large else None
-        return Rollout(ids, ids, lambda: self.logits(ids).log_softmax(2), given, tokens)
+        rollout = Rollout(ids, ids, lambda: self.logits(ids).log_softmax(2), given)
+        if self._large:
+            mask = rollout.mask
+            rollout.law = lambda: token_law(*self._law(ids), ids, mask)
+        return rollout
 
     def log_prob(self, ids: Tensor) -> Tensor:
         """Return exact log q of whole sentences, [batch], nats, float64 sums.
@@ -112,7 +118,16 @@ class Autoregressive(nn.Module):
         """Return features, weight and bias of the next-token law, for `linear_nll`."""
         return self.features(ids), self.head.weight, self.head.bias + self.never
 
-    def _begin(self, n: int, given: Tensor | None, table: Tensor) -> tuple[State, Tensor]:
+    def _reader(self, tokens: int) -> Callable[[Tensor], Tensor]:
+        """Return what makes inputs of `step` of ids [n]: by table where ``tokens`` repay that."""
+        if tokens < self.vocab_size:
+            return lambda ids: self.feed(self.embed(ids))
+        table = self.feed(self.embed.weight)
+        return lambda ids: F.embedding(ids, table)
+
+    def _begin(
+        self, n: int, given: Tensor | None, read: Callable[[Tensor], Tensor]
+    ) -> tuple[State, Tensor]:
         """Return the state that the next step starts from, and the token it will read."""
         if self.given and (given is None or given.shape[1] < self.given):
             raise ValueError(
@@ -120,9 +135,9 @@ class Autoregressive(nn.Module):
                 f"pass given=[n, {self.given}] or more"
             )
         state = self.start(n, given)
-        token = torch.full((n,), BOS, device=table.device)
+        token = torch.full((n,), BOS, device=self.never.device)
         for known in () if given is None else given.unbind(1)[self.source :]:
-            state = self.step(table[token], state)[1]
+            state = self.step(read(token), state)[1]
             token = known
         return state, token
 
@@ -141,22 +156,47 @@ class Autoregressive(nn.Module):
         """
         if not temperature >= 0:
             raise ValueError(f"temperature: expected 0 or more, got {temperature!r}")
+        return self._write(n, generator, temperature, given)
+
+    @torch.no_grad()
+    def _write(
+        self,
+        n: int,
+        generator: torch.Generator,
+        temperature: float,
+        given: Tensor | None,
+        told: list[tuple[Tensor, Tensor]] | None = None,
+    ) -> Tensor:
+        """Draw ids; ``told`` receives which positions, flat, were drawn from which logits."""
         u = torch.rand(2, self.length, n, generator=generator, device=self.never.device)
-        table = self.feed(self.embed.weight)  # input side of every token, once a call
+        read = self._reader(n * self.length)
         following = NextToken(self.head, self.never, temperature)
-        state, token = self._begin(n, given, table)
+        state, token = self._begin(n, given, read)
         ids = [] if given is None else list(given.unbind(1))
         done = _ended(given, self.given, n, self.never.device)
         for t in range(len(ids), self.length):
-            features, state = self.step(table[token], state)
-            token = following.draw(features, u[:, t]).masked_fill(done, PAD)
+            features, state = self.step(read(token), state)
+            now = None if told is None else []
+            token = following.draw(features, u[:, t], ~done, now).masked_fill(done, PAD)
             done = done | (token == EOS)
             ids.append(token)
+            if now:
+                told.extend((rows * self.length + t, logits) for rows, logits in now)
         return torch.stack(ids, 1)
 
     def play(self, n: int, generator: torch.Generator, given: Tensor | None = None) -> Rollout:
-        """Draw a rollout of hard tokens; its ``log_q`` carries the gradient for score functions."""
-        return self.score(self.sample(n, generator, given=given), _width(given))
+        """Draw a rollout of hard tokens; its ``log_q`` carries the gradient for score functions.
+
+        The law of a large vocabulary that was drawn from is not worked out again.
+        """
+        if not (self._large and torch.is_grad_enabled()):
+            return self.score(self.sample(n, generator, given=given), _width(given))
+        told: list[tuple[Tensor, Tensor]] = []
+        ids = self._write(n, generator, 1.0, given, told)
+        rollout = self.score(ids, _width(given))
+        law = token_law(*self._law(ids), ids, rollout.mask, told)  # later, weights may be others
+        rollout.law = lambda: law
+        return rollout
 
     def relax(
         self,
@@ -180,9 +220,9 @@ class Autoregressive(nn.Module):
         pad = torch.zeros(self.vocab_size, device=weight.device, dtype=weight.dtype)
         pad[PAD] = 1
         if given is None:
-            (state, _), x, ids = self._begin(n, None, weight), weight[BOS].expand(n, -1), []
+            (state, _), x, ids = self._begin(n, None, self.embed), weight[BOS].expand(n, -1), []
         else:
-            state, token = self._begin(n, given, self.feed(weight))
+            state, token = self._begin(n, given, self._reader(given.numel()))
             x, ids = weight[token], list(given.unbind(1))
         zeros = torch.zeros_like(self.never, dtype=weight.dtype).expand(n, -1)
         points = [zeros.scatter(1, known[:, None], 1.0) for known in ids]
@@ -215,14 +255,14 @@ class Autoregressive(nn.Module):
         """
         n = len(rows)
         u = torch.rand(2, self.length, n, generator=generator, device=rows.device)
-        table = self.feed(self.embed.weight)
+        read = self._reader(n * self.length)
         following = NextToken(self.head, self.never)
-        state, token = self._begin(n, rows[:, : self.given] if self.given else None, table)
+        state, token = self._begin(n, rows[:, : self.given] if self.given else None, read)
         ids = list(rows[:, : self.given].unbind(1))
         done = torch.zeros(n, dtype=torch.bool, device=rows.device)
         for t in range(self.given, self.length):
-            features, state = self.step(table[token], state)
-            token = following.draw(features, u[:, t]).masked_fill(done, PAD)
+            features, state = self.step(read(token), state)
+            token = following.draw(features, u[:, t], ~done).masked_fill(done, PAD)
             token = torch.where(kept > t - self.given, rows[:, t], token)
             done = done | (token == EOS)
             ids.append(token)
@@ -240,23 +280,24 @@ class Autoregressive(nn.Module):
         batch, first = len(ids), self.given + 1
         count = self.length - first
         drawn = ids.expand(count, n, batch, -1).clone()
-        table, following = self.feed(self.embed.weight), NextToken(self.head, self.never)
+        read = self._reader(drawn.numel())
+        following = NextToken(self.head, self.never)
 
         def draw(features: Tensor, n: int) -> Tensor:
             u = torch.rand(n, 2, len(features), generator=generator, device=features.device)
             return following.draw(features, u)
 
-        state, token = self._begin(batch, ids[:, : self.given] if self.given else None, table)
+        state, token = self._begin(batch, ids[:, : self.given] if self.given else None, read)
         own: State | None = None  # of the continuations on their way: [k * n * batch, ...]
         for t in range(first - 1, self.length):
             # `state` has read what comes before position t of the sentences themselves
-            features, state = self.step(table[token], state)
+            features, state = self.step(read(token), state)
             token = ids[:, t]
             if t < first:
                 continue
             k = t - first  # prefixes 0..k-1 are on their way, prefix k joins
             if k:
-                on, own = self.step(table[drawn[:k, :, :, t - 1].reshape(-1)], own)
+                on, own = self.step(read(drawn[:k, :, :, t - 1].reshape(-1)), own)
                 drawn[:k, :, :, t] = draw(on, 1).view(k, n, batch)
             drawn[k, :, :, t] = draw(features, n)
             joined = tuple(s.expand(n, *s.shape).flatten(0, 1) for s in state)

@@ -24,10 +24,13 @@ class Rollout:
     ``log_p`` the log-softmax [batch, time, vocab] at each position, computed when first asked for
     ``complete``  draws other ends of the prefixes of ``ids``, where whoever played provides it:
               ids [prefixes, n, batch, time], as `Autoregressive.complete`
+    ``law``   ln q of each token played and the entropy of its law, [batch, time] each, where they
+              are had for less than ``log_p``
     ``key``   the key of D's memory under which each sentence was written, where one was read
     """
 
     complete: Callable[[], Tensor] | None = None
+    law: Callable[[], tuple[Tensor, Tensor]] | None = None
     key: Tensor | None = None
 
     def __init__(
@@ -36,10 +39,8 @@ class Rollout:
         ids: Tensor | None = None,
         score: Callable[[], Tensor] | None = None,
         given: int = 0,
-        tokens: Callable[[], Tensor] | None = None,
     ):
         self.x, self.ids, self._score, self.given = x, ids, score, given
-        self._tokens = tokens  # ln q of each token alone, where that is had for less than log_p
         self.mask = None if ids is None else counted(ids, given)
 
     @cached_property
@@ -50,19 +51,23 @@ class Rollout:
         return self._score()
 
     @cached_property
+    def _told(self) -> tuple[Tensor, Tensor]:
+        return self.law()
+
+    @cached_property
     def _played(self) -> Tensor:
-        if self._tokens is not None:
-            return self._tokens()
         return self.log_p.gather(2, self.ids[..., None]).squeeze(2)
 
     @property
     def log_q(self) -> Tensor:
         """Log-probability of each token played, [batch, time], 0 where padded, nats."""
-        return self._played * self.mask
+        return (self._told[0] if self.law else self._played) * self.mask
 
     @property
     def entropy(self) -> Tensor:
         """Entropy of the next token at each position, [batch, time], 0 where padded, nats."""
+        if self.law:
+            return self._told[1] * self.mask
         return -(self.log_p.exp() * self.log_p).sum(2) * self.mask
 
 
@@ -88,19 +93,45 @@ class NextToken:
         self.large = len(never) > 2 * BLOCK and temperature > 0
         if self.large:
             pad = -len(never) % BLOCK
-            self.weight = F.pad(head.weight, (0, 0, 0, pad)).t() / temperature
+            self.weight = F.pad(head.weight, (0, 0, 0, pad)).t()
             self.bias = F.pad(head.bias + never, (0, pad), value=-torch.inf) / temperature
 
-    def draw(self, features: Tensor, uniforms: Tensor) -> Tensor:
-        """Draw ids [..., n] for features [n, F] with uniforms [..., 2, n], as `draw`."""
+    def draw(
+        self,
+        features: Tensor,
+        uniforms: Tensor,
+        wanted: Tensor | None = None,
+        told: list[tuple[Tensor, Tensor]] | None = None,
+    ) -> Tensor:
+        """Draw ids [..., n] for features [n, F] with uniforms [..., 2, n], as `draw`.
+
+        Rows that are not ``wanted``, [n] bool, come out as anything: a CPU passes over them where
+        the vocabulary is large (a GPU would have to be waited for). Then ``told`` receives which
+        rows were drawn from which logits: [k] and [k, vocab], a few at a time.
+        """
         if not self.large:
             logits = self.head(features) + self.never
             if self.temperature == 0:
                 return logits.argmax(1).expand(*uniforms.shape[:-2], -1)
             return draw(logits / self.temperature, uniforms)
+        if wanted is not None and not wanted.is_cuda:
+            rows = wanted.nonzero().squeeze(1)
+            ids = torch.zeros_like(uniforms[..., 0, :], dtype=torch.int64)
+            if len(rows):
+                ids[..., rows] = self._draw(features[rows], uniforms[..., rows], rows, told)
+            return ids
+        return self._draw(features, uniforms, torch.arange(len(features)), told)
+
+    def _draw(self, features: Tensor, uniforms: Tensor, rows: Tensor, told: list | None) -> Tensor:
         first, second = _columns(uniforms)
-        parts = zip(features.split(self.rows), first.split(self.rows), strict=True)
-        levels = [_block(torch.addmm(self.bias, h, self.weight), u) for h, u in parts]
+        if self.temperature != 1:
+            features = features / self.temperature
+        levels = []
+        for h, u, which in zip(*(x.split(self.rows) for x in (features, first, rows)), strict=True):
+            logits = torch.addmm(self.bias, h, self.weight)
+            levels.append(_block(logits, u))
+            if told is not None:
+                told.append((which.to(h.device), logits[:, : len(self.never)]))
         chosen, inside = map(torch.cat, zip(*levels, strict=True))
         return _within(chosen, inside, second).reshape(*uniforms.shape[:-2], -1)
 

@@ -149,26 +149,35 @@ class Trainer:
         """Train for ``n`` steps under a progress line."""
         if n < 0:
             raise ValueError(f"run: expected 0 steps or more, got {n}")
-        if n == 0:
-            return self
-        begin, play_from = self.t, self._play_from
-        warm_up = begin < play_from, begin + n > play_from
-        label = {(True, False): "warm-up", (True, True): "warm-up and play"}
-        return self._run(n, label.get(warm_up, "play"))
+        return self._exhaust(self.watched(n))
 
     def warm_up(self) -> "Trainer":
         """Run what is left before play: the likelihood warm-up, D's head start."""
         left = self._play_from - self.t  # at most: D's head start may end early
-        return self._run(left, "warm-up", until="adversarial") if left > 0 else self
+        return self._exhaust(self.watched(left, until="adversarial")) if left > 0 else self
 
-    def _run(self, n: int, label: str, until: str = "") -> "Trainer":
-        """Train for ``n`` steps, or until that phase begins, under a progress line."""
-        begin, progress = self.t, Progress(n, label)
-        for _ in self.steps(n):
+    def watched(self, n: int, *, until: str = "", note: str = "") -> Iterator[Step]:
+        """Yield what ``steps(n)`` yields, under a progress line that ends with ``note``.
+
+        It ends before the phase ``until``. Where ``n`` is 0 nothing but a note is shown.
+        """
+        if not n and not note:
+            return
+        begin, play_from = self.t, self._play_from
+        warm_up = begin < play_from, begin + n > play_from
+        label = {(True, False): "warm-up", (True, True): "warm-up and play"}.get(warm_up, "play")
+        progress = Progress(n, label)
+        for step in self.steps(n) if n else ():
+            yield step
             progress.update(self.t - begin)
             if self.phase == until:
                 break
-        progress.close(self.t - begin, self._divergence() if self.diverged else "")
+        said = [note, self._divergence() if self.diverged else ""]
+        progress.close(self.t - begin, ". ".join(filter(None, said)))
+
+    def _exhaust(self, steps: Iterator[Step]) -> "Trainer":
+        for _ in steps:
+            pass
         return self
 
     def d_step(self) -> Step:
@@ -452,7 +461,7 @@ class Trainer:
 
     @_alone
     def save(self, path: str | Path) -> Path:
-        """Write a checkpoint from which `resume` goes on bit for bit (on CPU); return its path."""
+        """Write a checkpoint from which `load` goes on bit for bit (on CPU); return its path."""
         state = self.snapshot() | {
             "spec": self.spec.model_dump_json(),
             "schedule": json.dumps(self.schedule.content()),
@@ -464,29 +473,63 @@ class Trainer:
 
     @classmethod
     def resume(cls, path: str | Path, *, data: Any = None) -> "Trainer":
-        """Return the trainer that `save` wrote.
+        """Return the trainer that `save` wrote; ``path`` may be a folder, as for `load`.
+
+        Raises what `load` raises, but builds the spec and the schedule that it finds.
+        """
+        file, state = checkpoint.find(path)
+        schedule = Schedule.parse(json.loads(state["schedule"]))
+        trainer = cls(Spec.model_validate_json(state["spec"]), schedule, data=data)
+        trainer._take(state, file)
+        return trainer
+
+    @_alone
+    def load(self, path: str | Path) -> "Trainer":
+        """Stand where the trainer stood that `save` wrote, record included; return this trainer.
+
+        Args:
+            path: the file, or a folder: the newest whole checkpoint of a run is taken. A damaged
+                one is passed over with a warning that names it.
 
         Raises:
-            FileNotFoundError, DamagedCheckpoint: nothing there, or not what was written.
-            ValueError: the data is not what the run was trained on, or the device is of another
-                kind: random streams do not carry over.
+            FileNotFoundError, DamagedCheckpoint: nothing there, or nothing that was written.
+            ValueError: it is of another run, see `check`; then nothing was changed.
         """
-        state = checkpoint.read(path)
-        spec = Spec.model_validate_json(state["spec"])
-        trainer = cls(spec, Schedule.parse(json.loads(state["schedule"])), data=data)
-        if trainer.device.type != state["device"]:
+        file, state = checkpoint.find(path)
+        self._take(state, file)
+        return self
+
+    def check(self, state: Mapping[str, Any], path: str | Path) -> None:
+        """Raise ValueError unless this run can go on from a checkpoint's state; say why not.
+
+        Spec, schedule and data must be the same, and the device of the same kind: random streams
+        do not carry over to another.
+        """
+        now, then = json.loads(self.spec.model_dump_json()), json.loads(state["spec"])
+        other = [
+            f"{field}={then.get(field)!r} (here {now.get(field)!r})"
+            for field in sorted({*now, *then} - {"device"})
+            if now.get(field) != then.get(field)
+        ]
+        if Schedule.parse(json.loads(state["schedule"])) != self.schedule:
+            other.append(f"the schedule {state['schedule']:.60} (here {self.schedule!r:.60})")
+        if other:
+            raise ValueError(f"{path}: is of another run, made with {', '.join(other)}")
+        if self.device.type != state["device"]:
             raise ValueError(
-                f"{path}: was saved on {state['device']}, this run is on {trainer.device.type}; "
+                f"{path}: was saved on {state['device']}, this run is on {self.device.type}; "
                 f"random streams do not carry over, so it goes on only where it was"
             )
-        if trainer.data.fingerprint != state["data"]:
+        if self.data.fingerprint != state["data"]:
             raise ValueError(
                 f"{path}: was trained on other data (sha256 {state['data'][:12]}..., "
-                f"now {trainer.data.fingerprint[:12]}...)"
+                f"now {self.data.fingerprint[:12]}...)"
             )
-        trainer.telemetry = Telemetry.parse(state["telemetry"])
-        trainer.restore(state)
-        return trainer
+
+    def _take(self, state: Mapping[str, Any], path: Path) -> None:
+        self.check(state, path)
+        self.telemetry = Telemetry.parse(state["telemetry"])
+        self.restore(state)
 
     @_alone
     def branch(self) -> "Trainer":

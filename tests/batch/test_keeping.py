@@ -1,0 +1,299 @@
+"""What a headless run leaves as it goes: enough to go on from, bit for bit, after any kill."""
+
+import json
+import math
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from languages import TinyLanguage
+
+from textgan_lab.batch import keeping
+from textgan_lab.batch.keeping import carry_on, keep
+from textgan_lab.diagnostics import diagnose
+from textgan_lab.knobs import Schedule
+from textgan_lab.telemetry import Telemetry
+from textgan_lab.training import DamagedCheckpoint, Spec, Trainer
+
+torch.set_num_threads(1)
+DATA = TinyLanguage(eos=True)
+SPEC = Spec(
+    data="given", discriminator="lstm", estimator="dense_reinforce", remedies={"entropy": {}},
+    knobs={"d_dropout": 0.2, "d_noise": 0.1}, batch_size=8, probe_every=7, probe_size=32,
+    mle_steps=4, device="cpu",
+)  # fmt: skip
+TURNS = Schedule([[3, "d_lr", 1e-3], [9, "d_beta1", 0.3], [14, "d_lr", 2e-3]])
+END = 24
+
+
+def build(spec=SPEC, schedule=TURNS, data=DATA):
+    return Trainer(spec, schedule, data=data)
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return build().run(END)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """The folder of a headless run, in which saving may take all the time it likes."""
+    monkeypatch.setenv("TEXTGAN_LAB_RUN", str(tmp_path / "run"))
+    monkeypatch.setattr(keeping, "SHARE", math.inf)
+    return tmp_path / "run"
+
+
+def assert_same(trainer, other):
+    assert trainer.t == other.t
+    for a, b in zip((trainer.game.g, trainer.game.d), (other.game.g, other.game.d), strict=True):
+        assert torch.equal(a.flat, b.flat)
+    assert_same_record(trainer, other)
+
+
+def assert_same_record(trainer, other):
+    for name in ("telemetry", "events", "samples"):
+        assert trainer.telemetry.lines(name) == other.telemetry.lines(name), name
+
+
+def interrupted(trainer, at, **wanted):
+    """Let a run be torn down in the middle of step ``at``; what it had not saved is lost."""
+    whole = trainer._step
+
+    def step():
+        if trainer.t == at:
+            raise InterruptedError
+        return whole()
+
+    trainer._step = step
+    with pytest.raises(InterruptedError):
+        carry_on(trainer, END, **wanted)
+
+
+def kept(run):
+    return sorted(os.listdir(run / "checkpoints"))
+
+
+# ---- keep ---------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_at_the_end(run):
+    trainer = build().run(END)
+    trainer.telemetry.rows[-1]["d_loss"] = math.nan
+    assert keep(trainer, bleu=[0.5, math.nan], name="x", table={"a": None}) == run
+    assert sorted(os.listdir(run)) == [
+        "checkpoints", "events.jsonl", "result.json", "samples.jsonl", "telemetry.jsonl",
+        "timings.jsonl",
+    ]  # fmt: skip
+    assert kept(run) == ["step-000024.pt"]
+    assert_same(Trainer.resume(run, data=DATA), trainer)
+    assert_same_record(SimpleNamespace(telemetry=Telemetry.load(run)), trainer)
+    left = json.loads((run / "result.json").read_text())
+    assert set(left) == {"steps", "metrics", "findings", "result"}
+    assert left["steps"] == 24
+    assert left["findings"] == diagnose(trainer.telemetry).codes != []
+    assert left["result"]["name"] == "x" and left["result"]["table"] == {"a": None}
+    assert left["result"]["bleu"][0] == 0.5 and math.isnan(left["result"]["bleu"][1])
+    metrics, rows = left["metrics"], trainer.telemetry.rows
+    assert set(metrics) == set(trainer.telemetry.columns())
+    assert math.isnan(metrics["d_loss"])  # measured, and it was NaN: not the last good one
+    assert metrics["g_loss"] == rows[23]["g_loss"]
+    assert metrics["js"] == rows[20]["js"] and "js" not in rows[23]  # probed after step 20
+
+
+def test_in_a_notebook_that_somebody_works_in_nothing_is_kept(tmp_path, monkeypatch, undisturbed):
+    monkeypatch.delenv("TEXTGAN_LAB_RUN", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert keep(undisturbed, bleu=0.5) is None
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"bleu": np.float32(0.5)}, TypeError, "bleu: .*is a float32, not plain data"),
+        ({"bleu": [1.0, np.arange(2)]}, TypeError, r"bleu\[1\]: .*is a ndarray"),
+        ({"bleu": {"a": torch.ones(1)}}, TypeError, r"bleu\['a'\]: .*is a Tensor"),
+        ({"bleu": (1, 2)}, TypeError, "bleu: .*is a tuple"),
+        ({"bleu": {1: 2.0}}, TypeError, "bleu: key 1: expected str"),
+        ({"a b": 1}, ValueError, "'a b' cannot name a result"),
+    ],
+)
+def test_what_is_no_plain_data_is_refused_before_anything_is_written(given, error, said, run):
+    with pytest.raises(error, match=said):
+        keep(build(), **given)
+    assert not run.exists()
+
+
+# ---- carry_on -----------------------------------------------------------------------------------
+
+
+def test_by_hand_it_is_a_run(tmp_path, monkeypatch, undisturbed):
+    monkeypatch.delenv("TEXTGAN_LAB_RUN", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert_same(carry_on(build().run(5), END), undisturbed)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("every", [1, 5, 7, 100])
+def test_saving_changes_nothing(every, run, undisturbed):
+    trainer = build()
+    assert carry_on(trainer, END, every) is trainer
+    assert_same(trainer, undisturbed)
+    assert_same(Trainer.resume(run, data=DATA), undisturbed)
+    assert_same_record(SimpleNamespace(telemetry=Telemetry.load(run)), undisturbed)
+    assert kept(run)[:-1] == {1: ["step-000023.pt"], 5: ["step-000020.pt"],
+                              7: ["step-000021.pt"], 100: []}[every]  # fmt: skip
+
+
+@pytest.mark.parametrize(("every", "kills"), [(1, [2, 3, 8, 15]), (5, [3, 7, 11, 12, 23])])
+def test_torn_down_again_and_again_it_ends_as_if_never(every, kills, run, undisturbed, capsys):
+    for at in kills:
+        interrupted(build(), at, every=every)
+    last = carry_on(build(), END, every)
+    assert_same(last, undisturbed)
+    assert f"Went on from step {kills[-1] // every * every}\n" in capsys.readouterr().err
+    assert_same(carry_on(build(), END, every), undisturbed)  # done: nothing is left to train
+    assert "play: 0 steps" in capsys.readouterr().err
+
+
+def test_the_progress_line_of_a_first_run_says_nothing_of_going_on(run, capsys):
+    carry_on(build(), 6)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warm-up and play: 6 steps in ") and "Went on" not in line
+
+
+def test_turns_that_the_page_makes_on_the_way(run):
+    def page(tear=None):
+        trainer = build()
+        if tear is not None and tear < 10:
+            return interrupted(trainer, tear, every=3)
+        assert carry_on(trainer, 10, every=3).t == 10  # also when a later step was saved
+        trainer.knobs.set(g_lr=0.02)
+        if tear is not None:
+            return interrupted(trainer, tear, every=3)
+        return carry_on(trainer, END, every=3)
+
+    whole = build().run(10)
+    whole.knobs.set(g_lr=0.02)
+    whole.run(END - 10)
+    for tear in (5, 11, 17, 22):
+        page(tear)
+    assert_same(page(), whole)
+
+
+def test_a_damaged_checkpoint_costs_time_and_nothing_else(run, undisturbed):
+    interrupted(build(), 17, every=5)
+    newest = run / "checkpoints" / "step-000015.pt"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    with pytest.warns(RuntimeWarning, match="step-000015.pt .*: went on from step-000010.pt"):
+        last = carry_on(build(), END, every=8)
+    assert_same(last, undisturbed)
+    assert kept(run) == ["step-000016.pt", "step-000024.pt"]
+
+
+def test_where_all_are_damaged_nothing_is_begun_anew(run):
+    interrupted(build(), 12, every=5)
+    for path in (run / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    trainer = build()
+    with pytest.raises(DamagedCheckpoint, match="step-000010.pt .*; step-000005.pt"):
+        carry_on(trainer, END)
+    assert trainer.t == 0 and kept(run) == ["step-000005.pt", "step-000010.pt"]
+
+
+@pytest.mark.parametrize("until", [END, 4])  # ahead of the other's newest, and behind it
+def test_another_trainers_checkpoints_are_refused_and_kept(until, run):
+    interrupted(build(), 12, every=5)
+    with pytest.raises(ValueError, match=r"step-000010.pt: is of another run.*batch_size=8 \(her"):
+        carry_on(build(SPEC.model_copy(update={"batch_size": 4})), until)
+    with pytest.raises(ValueError, match="the schedule"):
+        carry_on(build(schedule=Schedule()), until)
+    with pytest.raises(ValueError, match="other data"):
+        carry_on(build(data=TinyLanguage(eos=True, seed=1)), until)
+    assert kept(run) == ["step-000005.pt", "step-000010.pt"]
+
+
+@pytest.mark.parametrize(("until", "every", "said"), [(3, 0, "every=0"), (2, 1, "until=2 was pas")])
+def test_what_makes_no_sense_is_refused(until, every, said, run):
+    trainer = build()
+    list(trainer.steps(3))
+    with pytest.raises(ValueError, match=said):
+        carry_on(trainer, until, every)
+
+
+def diverging(at=9):
+    trainer = build()
+    whole = trainer._step
+
+    def step():
+        if trainer.t == at:
+            trainer.discriminator.head.bias.data.fill_(math.nan)
+        return whole()
+
+    trainer._step = step
+    return trainer
+
+
+def test_it_stops_where_training_stops(run, capsys):
+    whole = diverging().run(END)
+    assert (whole.t, whole.diverged) == (14, True)  # at the end of the window
+    trainer = carry_on(diverging(), END, every=1)
+    assert (trainer.t, trainer.diverged) == (14, True)
+    assert_same_record(trainer, whole)
+    assert kept(run) == ["step-000009.pt", "step-000014.pt"]  # the last good one is still there
+    capsys.readouterr()
+    again = carry_on(diverging(), END, every=1)
+    assert (again.t, again.diverged) == (14, True)
+    assert_same_record(again, whole)
+    said = capsys.readouterr().err
+    assert "Went on from step 14. Stopped: loss or gradient not finite at step 9" in said
+
+
+def test_saving_takes_a_twentieth_of_the_time(run, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(keeping, "SHARE", 0.05)
+    monkeypatch.setattr(keeping, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    saves, whole = [], keeping._save
+
+    def save(trainer, *rest):
+        saves.append(trainer.t)
+        clock[0] += 0.5
+        whole(trainer, *rest)
+
+    monkeypatch.setattr(keeping, "_save", save)
+    trainer = build()
+    step = trainer._step
+
+    def second():
+        clock[0] += 1.0
+        return step()
+
+    trainer._step = second
+    carry_on(trainer, END, every=2)
+    # the first when it may; after half a second of saving ten must have passed; then twenty
+    assert saves == [2, 10, 20, 24]
+
+
+# ---- a disk that refuses ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace", "mkstemp"])
+def test_a_disk_that_refuses_is_named_and_the_old_state_stays(
+    failing, run, undisturbed, monkeypatch
+):
+    interrupted(build(), 12, every=5)
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.mkstemp" if failing == "mkstemp" else f"os.{failing}", refuse)
+        with pytest.raises(OSError, match=r"No space left on device: '.*step-000015\.pt'"):
+            carry_on(build(), END, every=5)
+        with pytest.raises(OSError, match=r"No space left on device: '.*step-000000\.pt'"):
+            keep(build())
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+    assert_same(carry_on(build(), END, every=5), undisturbed)

@@ -1,0 +1,145 @@
+"""What a headless run leaves in its folder while it trains, and how it goes on after a kill.
+
+In a notebook that somebody works in there is no such folder: nothing is written then.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from ..diagnostics import diagnose
+from ..telemetry import Telemetry
+from ..training.checkpoint import FOLDER, Checkpoints, clear_scratch
+from .records import RUN_FOLDER, write_json
+
+SHARE = 0.05  # of the time that a run has taken so far: saving takes no more
+
+
+def keep(trainer: Any, **result: Any) -> Path | None:
+    """Leave a trainer's record, a checkpoint and ``result.json`` in this headless run's folder.
+
+    Returns the folder, or None, having written nothing, in a notebook that somebody works in.
+    ``result.json`` holds ``steps``; ``metrics``, the value of each column where it was last
+    measured, NaN if that is what it was; ``findings``, the codes of `diagnose`; and ``result``.
+
+    Args:
+        trainer: whose record it is.
+        result: what else the page found, as plain data: numbers (NaN too), text, lists, dicts.
+
+    Raises:
+        TypeError: a result that is not plain data; says where.
+        ValueError: a result whose name is no identifier.
+        OSError: the folder cannot be written; names the file.
+    """
+    for name, value in result.items():
+        if not name.isidentifier():
+            raise ValueError(f"keep: {name!r} cannot name a result; use letters, digits and _")
+        _check_plain(value, name)
+    if RUN_FOLDER not in os.environ:
+        return None
+    folder = Path(os.environ[RUN_FOLDER])
+    _save(trainer, folder, Checkpoints(folder / FOLDER))
+    write_json(
+        folder / "result.json",
+        {
+            "steps": trainer.t,
+            "metrics": _latest(trainer.telemetry),
+            "findings": diagnose(trainer.telemetry).codes,
+            "result": result,
+        },
+        nan=True,
+    )
+    return folder
+
+
+def carry_on(trainer: Any, until: int, every: int = 100) -> Any:
+    """Train to step ``until``, going on from where this run was killed; return the trainer.
+
+    In a headless run whose folder holds a checkpoint, the trainer first takes its place there:
+    weights, moments, random streams, knobs, turns and record. Then, and while it trains, what is
+    needed to go on again is saved. On CPU the run ends bit for bit as one that was never killed. It
+    ends early where training stopped because it diverged. Without a run's folder it only trains.
+
+    Args:
+        trainer: as the page made it; a run has one.
+        until: the step to reach, counted from the very first.
+        every: save at multiples of it, but so seldom that saving takes at most a twentieth of the
+            time; and at the end.
+
+    Raises:
+        ValueError: ``until`` was passed already; ``every`` below 1; or the checkpoint is of another
+            spec, schedule, data or kind of device, which it names.
+        DamagedCheckpoint: there are checkpoints, and none is whole.
+        OSError: the folder cannot be written; names the file. What was saved before stays.
+    """
+    if every < 1:
+        raise ValueError(f"carry_on: every={every}: expected 1 step or more")
+    if until < trainer.t:
+        raise ValueError(f"carry_on: until={until} was passed: the trainer is at step {trainer.t}")
+    if RUN_FOLDER not in os.environ:
+        return trainer.run(until - trainer.t)
+    folder = Path(os.environ[RUN_FOLDER])
+    checkpoints = Checkpoints(folder / FOLDER)
+    note = _go_on(trainer, until, checkpoints)
+    stopped = bool(note) and trainer.diverged
+    begin, spent = time.perf_counter(), 0.0
+    for _ in trainer.watched(0 if stopped else until - trainer.t, note=note):
+        start = time.perf_counter()
+        due = trainer.t % every == 0 and trainer.t < until
+        if due and spent <= SHARE * (start - begin):
+            trainer.flush()
+            if not trainer.diverged:  # what it did before it stopped is not to be gone on from
+                _save(trainer, folder, checkpoints)
+            spent += time.perf_counter() - start
+    _save(trainer, folder, checkpoints)
+    return trainer
+
+
+def _go_on(trainer: Any, until: int, checkpoints: Checkpoints) -> str:
+    """Take the trainer to the run's newest checkpoint, if that is ahead of it; say so."""
+    found = checkpoints.newest()
+    if found is None:
+        return ""
+    path, state = found
+    trainer.check(state, path)
+    if state["t"] > until:  # the page trains on from here with another call
+        found = checkpoints.newest(until)
+    if found is None or found[1]["t"] <= trainer.t:
+        return ""
+    trainer.load(found[0])
+    return f"Went on from step {trainer.t}"
+
+
+def _save(trainer: Any, folder: Path, checkpoints: Checkpoints) -> None:
+    clear_scratch(folder, checkpoints.since)
+    checkpoints.save(trainer)
+    trainer.telemetry.save(folder)
+
+
+def _latest(telemetry: Telemetry) -> dict[str, float]:
+    """Return what each column held where it was last measured, NaN and infinity as they are."""
+    latest = {}
+    for row in telemetry.rows:
+        latest.update(row)
+    return {name: latest[name] for name in telemetry.columns()}
+
+
+def _check_plain(value: Any, where: str) -> None:
+    """Raise TypeError unless ``value`` is the same thing after a trip through JSON; NaN may be."""
+    match value:
+        case bool() | int() | float() | str() | None:
+            return
+        case list():
+            for index, item in enumerate(value):
+                _check_plain(item, f"{where}[{index}]")
+        case dict():
+            for name, item in value.items():
+                if not isinstance(name, str):
+                    raise TypeError(f"keep: {where}: key {name!r}: expected str")
+                _check_plain(item, f"{where}[{name!r}]")
+        case _:
+            raise TypeError(
+                f"keep: {where}: {value!r:.60} is a {type(value).__name__}, not plain data; "
+                f"give numbers as float(...), many as a list"
+            )
