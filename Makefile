@@ -6,11 +6,12 @@ PYTHON ?= python3
 export TEXTGAN_LAB_MAKEFILE := $(MAKEFILE_LIST)
 BOOTSTRAP = "$(PYTHON)" "$$(dirname -- "$${TEXTGAN_LAB_MAKEFILE\# }")/bootstrap.py"
 
-.PHONY: help lab test claims suite slow bench
+.PHONY: help lab test claims suite slow soak bench
 help:   ; @$(BOOTSTRAP) --help
 lab:    ; @$(BOOTSTRAP) lab
 test:   ; @$(BOOTSTRAP) test
 claims: ; @$(BOOTSTRAP) claims
 suite:  ; @$(BOOTSTRAP) suite
 slow:   ; @$(BOOTSTRAP) slow
+soak:   ; @$(BOOTSTRAP) soak
 bench:  ; @$(BOOTSTRAP) bench

@@ -1,4 +1,4 @@
-"""Set up .venv once, then run one target: `python3 bootstrap.py lab|test|claims|suite|slow|bench`.
+"""Set up .venv once, then run one target, as in `python3 bootstrap.py lab`.
 
 Standard library only. Arguments after the target go on to the program it starts. TORCH in the
 environment replaces the pinned torch, for example TORCH=torch==2.6.0.
@@ -203,7 +203,15 @@ TARGETS = {
         "run every notebook and compare what it claims with what it stores",
     ),
     "suite": (suite, "run every notebook headless into reports/index.html"),
-    "slow": (pytest("-n", "2", "--dist", "loadfile", "-m", "slow"), "run the tests of minutes"),
+    "slow": (
+        pytest("-n", "2", "--dist", "loadfile", "-m", "slow", "--ignore", "tests/soak"),
+        "run the tests of minutes",
+    ),
+    # one after the other: each keeps all cores busy, and kills what works there
+    "soak": (
+        pytest("-m", "slow", "tests/soak"),
+        "kill, fill disks, fuzz; see that nothing is lost",
+    ),
     "bench": (bench, "measure speed; results go to tests/benchmarks/results"),
 }
 

@@ -30,7 +30,7 @@ _LAZY = {
     "LiveLab": "dashboard", "compare": "dashboard",
     "slide": "dashboard.slide", "show": "dashboard", "carry_on": "batch", "keep": "batch",
     "sweep": "batch.sweep", "make_grid": "batch.grid", "read_grid": "batch.grid",
-    "Cluster": "batch.cluster", "runs": "batch.runs",
+    "Cluster": "batch.cluster", "runs": "batch.runs", "histories": "batch.runs",
 }  # fmt: skip
 _MODULES = {"metrics", "dynamics", "diagnostics"}
 _ALIASES = {"plots": "diagnostics.plots"}

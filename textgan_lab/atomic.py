@@ -1,8 +1,10 @@
 """Whole files: after a kill, a full disk or a power cut a path holds all of it, or the old."""
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
+
+BINARY = getattr(os, "O_BINARY", 0)  # Windows would turn line feeds into two bytes
 
 
 def write(path: str | Path, content: bytes | memoryview) -> Path:
@@ -23,7 +25,9 @@ def write(path: str | Path, content: bytes | memoryview) -> Path:
 
 def _replace(path: Path, content: bytes | memoryview) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    # made as any file is: who may read the folder's other files may read this one
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -41,10 +41,11 @@ def _reported(
     ``advice`` is what to tell who stops the command.
     """
     from .batch import Busy, NotebookError, NotebookFailed, ParameterError
+    from .batch.runs import UnknownColumn
 
     try:
         yield
-    except (NotebookError, ParameterError) as error:
+    except (NotebookError, ParameterError, UnknownColumn) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     except (NotebookFailed, Busy) as error:
@@ -285,9 +286,8 @@ def _answered() -> Iterator[None]:
     except (ExpressionError, FileNotFoundError, TableError, UnknownColumn, UnknownRun) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    except BrokenPipeError:  # `... | head` has seen enough; Python flushes once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
+    except BrokenPipeError:
+        raise  # `... | head` has seen enough, which typer takes quietly
     except OSError as error:  # no right to read or write, disk full; it names the file
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

@@ -34,8 +34,8 @@ class Cluster:
         patience: float = 60.0,
     ):
         try:
-            import distributed
-        except ModuleNotFoundError as error:
+            from dask import distributed
+        except ImportError as error:
             raise ModuleNotFoundError(
                 "a cluster needs Dask: pip install 'textgan-lab[cluster]'", name=error.name
             ) from None
@@ -54,7 +54,7 @@ class Cluster:
             self.client = self._connect()
 
     def _connect(self) -> Any:
-        import distributed
+        from dask import distributed
 
         until = time.monotonic() + self._patience
         while True:

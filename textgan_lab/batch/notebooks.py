@@ -15,7 +15,6 @@ from typing import Any, TextIO
 
 import nbformat
 
-from ..data.sources import file_sha256
 from . import kernel
 from .document import KERNELSPEC, NotebookError, claims, printed, read, tagged
 from .parameters import ParameterError, parameters, resolve, unattended
@@ -175,6 +174,8 @@ class Page:
         if not (isinstance(value, str) and value):
             return ""
         if value not in self._hashes:
+            from ..data.sources import file_sha256  # torch comes with it
+
             try:
                 file = Path(value).expanduser()
                 there = file.is_file()

@@ -133,7 +133,7 @@ def sweep(
     Raises:
         GridError, NotebookError, ParameterError: before anything is started or written.
         Busy: with ``force``, another process is writing one of these runs.
-        KeyError: ``metric`` was not measured; the runs are done all the same.
+        UnknownColumn: ``metric`` was not measured; the runs are done all the same.
     """
     from .sweep_report import sweep_page
 
