@@ -1,5 +1,7 @@
 """README: its tables are the catalogues', its figures those measured, its links lead somewhere."""
 
+import ast
+import json
 import re
 from pathlib import Path
 
@@ -91,3 +93,44 @@ def test_every_local_link_leads_somewhere():
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert links
     assert [link for link in links if not (CHECKOUT / link).exists()] == []
+
+
+def block(language, first):
+    """Return the code block of README in ``language`` whose text begins with ``first``."""
+    found = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    (text,) = [text for text in found if text.startswith(first)]
+    return text
+
+
+def test_the_grid_file_is_one(tmp_path):
+    path = tmp_path / "where-it-breaks.yaml"
+    path.write_text(block("yaml", "# where-it-breaks.yaml"))
+    grid = tl.read_grid(path)
+    # 3 rates x (2 losses without a penalty, and one with) x 5 seeds; 3 x 5 break the constraint
+    assert (len(grid), grid.refused) == (45, 15)
+    assert grid.varied == ("LOSS", "PENALTY", "D_LR", "SEED")
+
+
+def test_the_slurm_example_asks_slurm_for_a_gpu_and_tells_dask_of_it(tmp_path, monkeypatch):
+    from dask_jobqueue import SLURMCluster
+
+    monkeypatch.chdir(tmp_path)
+    tree = ast.parse(block("python", "import dask_jobqueue"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    (call,) = [c for c in calls if getattr(c.func, "attr", "") == "SLURMCluster"]
+    options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+    with SLURMCluster(**options, n_workers=0) as cluster:
+        script = cluster.job_script()
+    assert "#SBATCH --gres=gpu:1" in script and "--resources GPU=1" in script
+
+
+def test_the_query_over_the_folders_gives_a_row_a_setting(tmp_path, monkeypatch):
+    duckdb = pytest.importorskip("duckdb", reason="comes with the extra `records`")
+    made = {"notebook": "09_one_run.ipynb", "parameters": {"LOSS": "hinge", "D_LR": 1e-3}}
+    for n, distance in enumerate([0.25, 0.75, float("nan")]):
+        folder = tmp_path / "runs" / f"{n:016x}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({**made, "result": {"reverse_kl": distance}}))
+    monkeypatch.chdir(tmp_path)
+    ((loss, rate, median),) = duckdb.sql(block("sql", "SELECT")).fetchall()
+    assert (loss, rate) == ("hinge", 1e-3) and median == 0.75  # NaN is the largest of the three
