@@ -110,18 +110,18 @@ def test_in_a_notebook_that_somebody_works_in_nothing_is_kept(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "said"),
+    ("given", "said"),
     [
-        ({"bleu": np.float32(0.5)}, TypeError, "bleu: .*is a float32, not plain data"),
-        ({"bleu": [1.0, np.arange(2)]}, TypeError, r"bleu\[1\]: .*is a ndarray"),
-        ({"bleu": {"a": torch.ones(1)}}, TypeError, r"bleu\['a'\]: .*is a Tensor"),
-        ({"bleu": (1, 2)}, TypeError, "bleu: .*is a tuple"),
-        ({"bleu": {1: 2.0}}, TypeError, "bleu: key 1: expected str"),
-        ({"a b": 1}, ValueError, "'a b' cannot name a result"),
+        ({"bleu": np.float32(0.5)}, "bleu: .*is a float32, not plain data"),
+        ({"bleu": [1.0, np.arange(2)]}, r"bleu\[1\]: .*is a ndarray"),
+        ({"bleu": {"a": torch.ones(1)}}, r"bleu\['a'\]: .*is a Tensor"),
+        ({"bleu": (1, 2)}, "bleu: .*is a tuple"),
+        ({"bleu": {1: 2.0}}, "bleu: key 1: expected str"),
+        ({"a b": 1}, "'a b' cannot name a result"),
     ],
 )
-def test_what_is_no_plain_data_is_refused_before_anything_is_written(given, error, said, run):
-    with pytest.raises(error, match=said):
+def test_what_is_no_plain_data_is_refused_before_anything_is_written(given, said, run):
+    with pytest.raises(ValueError, match=said):
         keep(build(), **given)
     assert not run.exists()
 

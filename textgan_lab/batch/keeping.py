@@ -11,6 +11,7 @@ from typing import Any
 from ..diagnostics import diagnose
 from ..telemetry import Telemetry
 from ..training.checkpoint import FOLDER, Checkpoints, clear_scratch
+from . import plain
 from .records import RUN_FOLDER, write_json
 
 SHARE = 0.05  # of the time that a run has taken so far: saving takes no more
@@ -28,14 +29,13 @@ def keep(trainer: Any, **result: Any) -> Path | None:
         result: what else the page found, as plain data: numbers (NaN too), text, lists, dicts.
 
     Raises:
-        TypeError: a result that is not plain data; says where.
-        ValueError: a result whose name is no identifier.
+        ValueError: a result that is not plain data, or whose name is no identifier; says which.
         OSError: the folder cannot be written; names the file.
     """
     for name, value in result.items():
         if not name.isidentifier():
             raise ValueError(f"keep: {name!r} cannot name a result; use letters, digits and _")
-        _check_plain(value, name)
+        plain.check(value, f"keep: {name}", nan=True)
     if RUN_FOLDER not in os.environ:
         return None
     folder = Path(os.environ[RUN_FOLDER])
@@ -123,23 +123,3 @@ def _latest(telemetry: Telemetry) -> dict[str, float]:
     for row in telemetry.rows:
         latest.update(row)
     return {name: latest[name] for name in telemetry.columns()}
-
-
-def _check_plain(value: Any, where: str) -> None:
-    """Raise TypeError unless ``value`` is the same thing after a trip through JSON; NaN may be."""
-    match value:
-        case bool() | int() | float() | str() | None:
-            return
-        case list():
-            for index, item in enumerate(value):
-                _check_plain(item, f"{where}[{index}]")
-        case dict():
-            for name, item in value.items():
-                if not isinstance(name, str):
-                    raise TypeError(f"keep: {where}: key {name!r}: expected str")
-                _check_plain(item, f"{where}[{name!r}]")
-        case _:
-            raise TypeError(
-                f"keep: {where}: {value!r:.60} is a {type(value).__name__}, not plain data; "
-                f"give numbers as float(...), many as a list"
-            )

@@ -64,6 +64,8 @@ def _kernel(run_folder: Path) -> type:
     from traitlets import default
 
     class ThisInterpreter(AsyncKernelManager):
+        shutdown_wait_time = 10.0  # seconds; one that has processes of its own ends them first
+
         @property
         def kernel_spec(self) -> KernelSpec:
             # one thread unless told otherwise: models this small gain nothing from more, waiting

@@ -163,35 +163,41 @@ class _Reader:
         raise YamlError(event.start_mark.line + 1, f"{key}: {problem}" if key else problem)
 
 
-def check(value: Any, depth: int = 0) -> None:
-    """Raise ValueError unless ``value`` is the same thing after a trip through JSON."""
+def check(value: Any, at: str = "", *, nan: bool = False, depth: int = 0) -> None:
+    """Raise ValueError unless ``value`` is the same thing after a trip through JSON.
+
+    ``at`` is what the value is called; ``nan`` lets what was measured be NaN or infinite.
+    """
+
+    def fail(problem: str) -> NoReturn:
+        raise ValueError(f"{at}: {problem}" if at else problem)
+
     match value:
         case bool() | None:
             return
         case str():
             if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-                raise ValueError(f"{shown(value)} holds half a surrogate, which is no text")
+                fail(f"{shown(value)} holds half a surrogate, which is no text")
         case int():
             if value.bit_length() > WIDEST:
-                raise ValueError(f"a whole number of over {WIDEST} bits")
+                fail(f"a whole number of over {WIDEST} bits")
         case float():
-            if not math.isfinite(value):
-                raise ValueError(f"{value} is not a finite number")
+            if not (nan or math.isfinite(value)):
+                fail(f"{value} is not a finite number")
         case list() | dict() if depth >= DEEPEST:
-            raise ValueError(f"nested deeper than {DEEPEST} levels")
+            fail(f"nested deeper than {DEEPEST} levels")
         case list():
-            for item in value:
-                check(item, depth + 1)
+            for index, item in enumerate(value):
+                check(item, at and f"{at}[{index}]", nan=nan, depth=depth + 1)
         case dict():
             for name, item in value.items():
                 if not isinstance(name, str):
-                    raise ValueError(f"key {shown(name)}: expected str")
-                check(name)
-                check(item, depth + 1)
+                    fail(f"key {shown(name)}: expected str")
+                check(name, at)
+                check(item, at and f"{at}[{shown(name)}]", nan=nan, depth=depth + 1)
         case _:
             hint = "; use a list" if isinstance(value, tuple) else ""
-            kind = type(value).__name__
-            raise ValueError(f"{shown(value)} is a {kind}, not plain data{hint}")
+            fail(f"{shown(value)} is a {type(value).__name__}, not plain data{hint}")
 
 
 def shown(value: Any) -> str:
