@@ -134,3 +134,30 @@ def test_the_query_over_the_folders_gives_a_row_a_setting(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     ((loss, rate, median),) = duckdb.sql(block("sql", "SELECT")).fetchall()
     assert (loss, rate) == ("hinge", 1e-3) and median == 0.75  # NaN is the largest of the three
+
+
+def test_the_oracle_experiment_is_told_as_it_was_measured():
+    page = (CHECKOUT / "tests/benchmarks/results/oracle.md").read_text(encoding="utf-8")
+    published = page[page.index("## The published weights") :]
+    head = next(line for line in published.splitlines() if line.startswith("| stage"))
+    nll = {}
+    for stage, oracle_nll, *_ in rows(published, head.strip("| ")):
+        nll[stage] = [float(number) for number in re.findall(r"[\d.]+", oracle_nll)]
+    gained, lost = (
+        [abs(float(n)) for n in re.findall(r"[+-][\d.]+", part)]
+        for part in published.rpartition("SeqGAN below its own likelihood:")[2].split("in oracle")
+    )
+    told = " ".join(README.split())
+
+    def said(middle, low, high):
+        return f"{middle:.2f} ({low:.2f} to {high:.2f}"
+
+    assert f"{said(*nll['likelihood'])}, three seeds; nats a token)" in told
+    assert f"below its own likelihood by {said(*gained)})" in told
+    assert f"held-out NLL, gets worse by {said(lost[0], *sorted(lost[1:]))})" in told
+    for stage, words in [
+        ("with a D that never learns, no baseline", "further down ({:.2f})"),
+        ("with a baseline: 2 D - 1 less its running mean", "takes the gain away ({:.2f})"),
+        ("likelihood at temperature 0.9", "without any GAN ({:.2f})"),
+    ]:
+        assert words.format(nll[stage][0]) in told
