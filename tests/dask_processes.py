@@ -1,11 +1,12 @@
 """A Dask scheduler and its workers as processes of their own on the loopback device."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 Running = AbstractContextManager[subprocess.Popen]
 
@@ -39,8 +40,8 @@ def _running(*command: str, **environment: str) -> Iterator[subprocess.Popen]:
         yield process
     finally:
         process.terminate()  # a nanny takes its worker along
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with suppress(ProcessLookupError):  # they went with it, as they should
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

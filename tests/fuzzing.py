@@ -16,21 +16,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nbformat
 import numpy as np
+from distributed.comm import get_address_host_port
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from many_runs import write_run
 
+from textgan_lab import cli
 from textgan_lab.batch import NotebookError, ParameterError, find, resolve
+from textgan_lab.batch.cluster import Cluster
 from textgan_lab.batch.expressions import Expression, ExpressionError
 from textgan_lab.batch.grid import Grid, GridError, read_grid
 from textgan_lab.batch.notebooks import Page
 from textgan_lab.batch.parameters import parameters
-from textgan_lab.batch.reading import UnknownRun
+from textgan_lab.batch.reading import UnknownRun, record_of
 from textgan_lab.batch.reading import find as find_run
+from textgan_lab.batch.runs import UnknownColumn, check_columns, frame_of, ordered, runs, where
+from textgan_lab.batch.tables import overview
 from textgan_lab.data import Grammar, load_corpus
 from textgan_lab.data.sources import CorpusError, read_lines
+from textgan_lab.diagnostics import diagnose
+from textgan_lab.telemetry import Telemetry
 
 CELL = """\
 STEPS: int = 400
@@ -204,6 +213,72 @@ conditions_made = st.one_of(
 expressions = st.one_of(
     st.text(max_size=40), st.lists(pieces, max_size=12).map(" ".join), numbers, conditions_made
 )
+SETTING = {"STEPS": 400, "LOSS": "hinge", "D_LR": 1e-3, "OPTIONS": {"weight": 1.0}}
+COLUMNS = ("STEPS", "LOSS", "D_LR", "OPTIONS", "js", "state", "notebook", "findings", "finished",
+           "seconds", "error", "not_finite", "note")  # fmt: skip
+names_of_columns = st.one_of(
+    st.lists(st.sampled_from([*COLUMNS, "d_lr", "Js", "key"]), min_size=1, max_size=4).map(
+        ",".join
+    ),
+    strange,
+)
+conditions_on_runs = st.one_of(
+    st.builds("{} {} {}".format, st.sampled_from(COLUMNS), st.sampled_from(["<", "==", "!=", ">="]),
+              st.sampled_from(["0.5", "'hinge'", "True", "None", *COLUMNS])),
+    st.builds("'{}' in findings or {}".format, st.sampled_from(COLUMNS), numbers),
+    expressions,
+)  # fmt: skip
+hosts = st.one_of(
+    st.sampled_from(["127.0.0.1", "node-7.cluster", "[::1]", "a..b", "a" * 70]), strange
+)
+words_for_dask = st.tuples(
+    st.one_of(
+        st.builds("tcp://{}:{}".format, hosts, st.one_of(st.integers(0, 99_999), strange)),
+        st.builds("{}://{}:8786".format, st.sampled_from(["tls", "foo", "", "tcp "]), hosts),
+        st.builds("tcp://node-7:{}".format, st.integers(1, 65_535)), strange,
+    ),
+    st.one_of(
+        st.sampled_from(["GPU=1", "GPU=0.5", "memory=16"]),
+        st.builds("{}={}".format, st.sampled_from(["GPU", "", "a b", "="]),
+                  st.sampled_from(["1", "0.5", "2", "0", "-1", "nan", "inf", "1e3", "", "1=2"])),
+        strange,
+    ),
+)  # fmt: skip
+entries = st.dictionaries(
+    st.one_of(st.sampled_from(COLUMNS), st.text(max_size=5)),
+    st.one_of(st.floats(), st.integers(-9, 9), st.none(), st.text(max_size=5), st.lists(st.none())),
+    max_size=3,
+)
+records = st.fixed_dictionaries(
+    {"parameters": entries, "notebook": st.just("lesson.ipynb"), "steps": st.integers(0, 9)},
+    optional={
+        "metrics": entries, "result": entries, "files": entries, "seconds": st.floats(0, 9),
+        "finished": st.floats(0, 2e9), "findings": st.lists(st.sampled_from(COLUMNS), max_size=2),
+        "claims": st.lists(st.text(max_size=5), max_size=2),
+    },
+).map(json.dumps)  # fmt: skip
+measured = st.dictionaries(
+    st.sampled_from(["d_loss", "g_loss", "g_grad_norm", "d_accuracy", "js", "x"]), st.floats(),
+    max_size=4,
+)  # fmt: skip
+
+
+def lines(objects: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(one) + "\n" for one in objects)
+
+
+histories = st.lists(measured, min_size=1, max_size=40).map(
+    lambda rows: lines([{"step": t, "phase": "adversarial"} | row for t, row in enumerate(rows)])
+)
+happened = st.lists(
+    st.sampled_from([
+        {"event": "start", "step": 0, "spec": {"loss": "hinge"}, "cells": ["a", "b"]},
+        {"event": "start", "step": 0, "spec": {}, "floors": {"js": 0.1, "d_accuracy": 0.5}},
+        {"event": "turn", "step": 3, "name": "d_lr", "old": 0.1, "new": 1.0, "source": "user"},
+        {"event": "divergence", "step": 5, "name": "d_loss"}, {"event": "rewind", "step": 2},
+    ]),
+    max_size=3,
+).map(lines)  # fmt: skip
 
 # ---- what they are fed to -----------------------------------------------------------------------
 
@@ -265,6 +340,61 @@ def evaluate(text: str, root: Path) -> None:
     Expression(text).value({"STEPS": 400, "LOSS": "hinge", "D_LR": float("nan")})
 
 
+class Refused(Exception):
+    """What was read says that, and why, it is no good; nothing was raised, or no own exception."""
+
+
+@functools.lru_cache(1)
+def table(root: Path) -> Any:
+    """Return the table of three runs, one of them without an end."""
+    folder = root / "told"
+    write_run(folder, SETTING, metrics={"js": 0.2}, findings=["oscillation"], result={"note": "a"})
+    write_run(folder, SETTING | {"LOSS": None, "STEPS": 9}, metrics={"js": float("nan")})
+    write_run(folder, SETTING | {"D_LR": 1}, state="failed", error="ValueError", message="x")
+    return runs(folder)
+
+
+def choose_runs(condition: str, root: Path) -> None:
+    assert len(where(table(root), condition)) <= 3
+
+
+def choose_columns(text: str, root: Path) -> None:
+    frame, names = table(root), text.split(",")
+    check_columns(frame, names)
+    for name in names:
+        assert len(ordered(frame, name)) == 3
+    overview(frame, 200, names)
+
+
+def name_a_cluster(words: tuple[str, str], root: Path) -> None:
+    address, resource = words
+    with mock.patch.object(Cluster, "_connect", return_value=None):
+        cli._cluster(address, None, [resource])
+    host, port = get_address_host_port(address)
+    assert host and 0 <= port <= 99_999
+
+
+def read_a_record(content: bytes, root: Path) -> None:
+    folder = root / "runs" / RUNS[0]
+    (folder / "run.json").write_bytes(content)
+    record = record_of(folder)
+    frame = frame_of([record])
+    if record.state == "unreadable":
+        raise Refused(record.error)
+    overview(frame, 100, None)
+
+
+def read_telemetry(content: tuple[bytes, bytes], root: Path) -> None:
+    for name, part in zip(("telemetry", "events"), content, strict=True):
+        (root / f"{name}.jsonl").write_bytes(part)
+    try:
+        telemetry = Telemetry.load(root)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    telemetry.frame()
+    repr(telemetry), repr(diagnose(telemetry))
+
+
 TARGETS = {
     "grid files": Target(
         damaged(grid_files()), (GridError, NotebookError), read_a_grid
@@ -277,6 +407,15 @@ TARGETS = {
     "names of notebooks": Target(page_names, (NotebookError,), name_a_notebook),
     "names of runs": Target(run_names, (UnknownRun,), name_a_run),
     "expressions": Target(expressions, (ExpressionError,), evaluate),
+    "conditions on runs": Target(
+        conditions_on_runs, (ExpressionError, UnknownColumn), choose_runs
+    ),
+    "names of columns": Target(names_of_columns, (UnknownColumn,), choose_columns),
+    "words for Dask": Target(words_for_dask, (ParameterError,), name_a_cluster),
+    "records of runs": Target(damaged(records), (Refused,), read_a_record),
+    "telemetry": Target(
+        st.tuples(damaged(histories), damaged(happened)), (Refused,), read_telemetry
+    ),
 }  # fmt: skip
 
 # ---- the attack ---------------------------------------------------------------------------------
@@ -346,5 +485,6 @@ def attack(name: str, cases: int, root: Path) -> Counter:
             outcomes["taken"] += 1
 
     fed()
+    assert outcomes.total() >= cases, f"{outcomes.total()} of {cases}: there are no more of these"
     assert sorted(root.parent.iterdir()) == beside
     return outcomes

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "textgan_lab"
 FLOORS = [
-    ["atomic", "catalogue", "knobs", "telemetry"],
+    ["atomic", "catalogue", "knobs", "progress", "telemetry"],
     ["metrics"],  # arrays in, numbers out; a corpus audits its own splits with them
     ["data"],
     ["models", "dynamics"],

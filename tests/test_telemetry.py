@@ -172,3 +172,54 @@ def test_a_step_reads_its_values_when_asked():
     step = Step(7, "adversarial", (), read)
     assert repr(step) == "Step(t=7, phase='adversarial', turns=[])" and not asked
     assert step.values == {"a": 1.0} and asked == [7]
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "said"),
+    [
+        ("telemetry", "5", "expected an object, got 5"),
+        ("telemetry", "[" * 100_000, "not JSON"),
+        ("telemetry", '{"step": 1, "phase": "mle", "a": ' + "9" * 5000 + "}", "not JSON"),
+        ("telemetry", '{"step": 0}', "phase: expected a name, got None"),
+        ("telemetry", '{"phase": "mle"}', "step: expected a step, from 0, got None"),
+        ("telemetry", '{"step": true, "phase": "mle"}', "step: .* got True"),
+        ("telemetry", '{"step": -1, "phase": "mle"}', "step: .* got -1"),
+        ("telemetry", '{"step": 1.0, "phase": "mle"}', "step: .* got 1.0"),
+        ("telemetry", '{"step": 0, "phase": "mle", "a": null}', "a: expected a number, got None"),
+        ("telemetry", '{"step": 0, "phase": "mle", "a": "1"}', "a: expected a number, got '1'"),
+        ("telemetry", f'{{"step": 0, "phase": "mle", "a": {10**400}}}', "a: expected a number"),
+        ("timings", '{"step": 0}', "tokens_per_second: expected a number, got None"),
+        ("samples", '{"step": 0, "cells": 3}', "cells: expected counts, got 3"),
+        ("samples", '{"step": 0, "cells": [1, -1]}', "cells: expected counts"),
+        ("samples", '{"step": 0, "cells": [1, NaN]}', "cells: expected counts"),
+        ("samples", "null", "expected an object, got None"),
+        ("events", '{"step": 0}', "event: expected a name, got None"),
+        ("events", '{"step": 0, "event": "turn", "name": "d_lr"}', "expected the fields event, na"),
+        ("events", '{"step": 0, "event": "start", "spec": 3}', "spec: expected an object, got 3"),
+        ("events", '{"step": 0, "event": "start", "spec": {"loss": {}}}', "spec: expected a loss"),
+        ("events", '{"step": 0, "event": "start", "cells": 3}', "cells: expected a list"),
+        ("events", '{"step": 0, "event": "start", "floors": {"a": null}}', "floors: expected numb"),
+    ],
+)  # fmt: skip
+def test_a_line_that_was_never_written_is_refused_and_named(name, line, said, telemetry):
+    text = telemetry.text()
+    number = text[name].count("\n") + 1
+    with pytest.raises(ValueError, match=rf"^{name}\.jsonl, line {number}: .*{said}"):
+        Telemetry.parse({**text, name: f"{text[name]}{line}\n"})
+
+
+def test_a_turn_of_a_knob_to_no_number_is_refused():
+    turn = {"step": 1, "event": "turn", "name": "d_lr", "old": 0.1, "new": 0.2, "source": "user"}
+    assert Telemetry.parse({"events": json.dumps(turn) + "\n"}).turns[0].new == 0.2
+    for field, value in (("new", "x"), ("old", None), ("name", 3)):
+        with pytest.raises(ValueError, match=f"line 1: {field}: expected a n"):
+            Telemetry.parse({"events": json.dumps({**turn, field: value}) + "\n"})
+
+
+def test_counts_of_other_cells_than_the_run_has_are_refused(telemetry):
+    telemetry.events[0]["cells"] = ["a", "b"]
+    telemetry.samples[1]["cells"] = [3, 4]
+    assert len(Telemetry.parse(telemetry.text()).samples) == 2
+    telemetry.samples[1]["cells"] = [3, 4, 5]
+    with pytest.raises(ValueError, match="one run counted in 2 and 3 cells"):
+        Telemetry.parse(telemetry.text())

@@ -6,6 +6,7 @@ Exit status: 0 all well; 1 a notebook or a check failed; 2 the command itself wa
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -196,15 +197,15 @@ def sweep(
     from .batch.sweep import plan
     from .batch.sweep import sweep as carry_out
 
-    with _reported("what is done stays done, the same command does the rest"):
+    rest = "the same command, without --force," if force else "the same command"
+    with _reported(f"what is done stays done, {rest} does the rest"):
         checked = read_grid(grid)
-        if dry_run:
-            states = [point.state for point in plan(checked, root)]
-            done = states.count("found")
-            typer.echo(f"{checked!r}: {done} done, {len(states) - done} to do")
-            return
-        engine = _cluster(dask, workers, resource)
-        with engine or nullcontext():
+        with _cluster(dask, workers, resource) or nullcontext() as engine:
+            if dry_run:
+                states = [point.state for point in plan(checked, root, engine)]
+                done = states.count("found")
+                typer.echo(f"{checked!r}: {done} done, {len(states) - done} to do")
+                return
             made = carry_out(
                 checked, root=root, workers=workers, engine=engine, retries=retries, force=force,
                 page=page, metric=metric, pages=pages,
@@ -225,17 +226,18 @@ def _cluster(address: str | None, workers: int | None, resource: list[str]) -> A
     asked = {}
     for text in resource:
         name, _, number = text.partition("=")
-        try:
-            asked[name] = float(number)
-        except ValueError:
-            raise ParameterError(f"--resource {text}: expected NAME=NUMBER, as GPU=1") from None
+        asked[name] = float(number) if re.fullmatch(r"\d+(\.\d+)?", number) else 0.0
+        if not name or not asked[name]:
+            raise ParameterError(f"--resource {text}: expected NAME=NUMBER, as GPU=1")
     if address is None:
         if asked:
             raise ParameterError("--resource is for Dask workers: give --dask ADDRESS too")
         return None
+    if address != "local" and workers is not None:
+        raise ParameterError(f"--workers {workers}: how many work at {address} is decided there")
     try:
         return Cluster(address, workers or cores(), asked)
-    except ModuleNotFoundError as error:  # the extra is not installed
+    except (ModuleNotFoundError, ValueError) as error:  # the extra is missing; no address
         raise ParameterError(f"--dask: {error}") from None
 
 

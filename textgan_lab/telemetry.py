@@ -8,7 +8,7 @@ turn, are functions of spec and schedule alone: byte for byte the same in a repl
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,7 +145,10 @@ class Telemetry:
 
     @classmethod
     def parse(cls, text: Mapping[str, str]) -> "Telemetry":
-        """Build telemetry from the text of its files, ``{"telemetry": ..., "events": ...}``."""
+        """Build telemetry from the text of its files, ``{"telemetry": ..., "events": ...}``.
+
+        Raises ValueError, which names file and line, where one says what `save` never writes.
+        """
         telemetry = cls()
         telemetry.rows = _parsed(text, "telemetry")
         telemetry.samples = _parsed(text, "samples")
@@ -156,6 +159,10 @@ class Telemetry:
                 telemetry.turns.append(Turn(**record))
             else:
                 telemetry.events.append(record)
+        counted = [r for r in (*telemetry.samples, *telemetry.events) if "cells" in r]
+        if len(sizes := {len(r["cells"]) for r in counted}) > 1:
+            said = " and ".join(map(str, sorted(sizes)))
+            raise ValueError(f"samples.jsonl, events.jsonl: one run counted in {said} cells")
         return telemetry
 
     def __len__(self) -> int:
@@ -173,7 +180,59 @@ def _parsed(text: Mapping[str, str], name: str) -> list[dict[str, Any]]:
     lines = text.get(name, "").split("\n")[:-1]  # what follows the last newline is torn, or empty
     for number, line in enumerate(lines, 1):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{name}.jsonl, line {number}: not JSON ({error})") from None
+        for field, kind, holds in _fields(name, record):
+            if not holds:
+                got = repr(record.get(field) if field else record)[:40]
+                where = f"{field[:40]}: " if field else ""
+                raise ValueError(f"{name}.jsonl, line {number}: {where}expected {kind}, got {got}")
+        records.append(record)
     return records
+
+
+def _fields(name: str, record: Any) -> Iterator[tuple[str, str, bool]]:
+    """Yield what a line of ``<name>.jsonl`` must hold: the field, of which kind, whether it does.
+
+    Only what anything reads as a number, a name or a mapping without asking.
+    """
+    yield "", "an object", isinstance(record, dict)
+    yield "step", "a step, from 0", _number(record.get("step")) is int and record["step"] >= 0
+    if name == "telemetry":
+        yield "phase", "a name", isinstance(record.get("phase"), str)
+        for field, value in record.items():
+            yield field, "a number", field == "phase" or _number(value) is not None
+    if name == "timings":
+        yield "tokens_per_second", "a number", _number(record.get("tokens_per_second")) is not None
+    if name == "samples" and "cells" in record:
+        cells = record["cells"]
+        yield "cells", "counts", _numbers(cells) and all(0 <= n < math.inf for n in cells)
+    if name == "events":
+        yield "event", "a name", isinstance(record.get("event"), str)
+        if record["event"] == "turn":
+            fields = {"event", *Turn.__dataclass_fields__}
+            yield "", f"the fields {', '.join(sorted(fields))}", set(record) == fields
+            yield "name", "a name", isinstance(record["name"], str)
+            yield "old", "a number", _number(record["old"]) is not None
+            yield "new", "a number", _number(record["new"]) is not None
+        elif "cells" in record:
+            yield "cells", "a list", isinstance(record["cells"], list)
+        if record["event"] == "start":
+            spec, floors = record.get("spec", {}), record.get("floors", {})
+            yield "spec", "an object", isinstance(spec, dict)
+            loss = spec.get("loss", "")
+            named = isinstance(loss, str) or (isinstance(loss, dict) and len(loss) > 0)
+            yield "spec", "a loss by name", named
+            by_name = isinstance(floors, dict) and _numbers(list(floors.values()))
+            yield "floors", "numbers by name", by_name
+
+
+def _number(value: Any) -> type | None:
+    """Return int or float, None where a value is no number or an int that no float can tell."""
+    kind = type(value)
+    return kind if kind is float or (kind is int and abs(value) <= 2**53) else None
+
+
+def _numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(_number(value) is not None for value in values)

@@ -39,7 +39,7 @@ def test_a_call_is_sent_with_the_resources_it_needs_and_never_answered_from_anot
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.setitem(sys.modules, "dask", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'textgan-lab\[cluster\]'"):
         Cluster()
 

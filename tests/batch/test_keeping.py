@@ -15,7 +15,7 @@ from textgan_lab.batch.keeping import carry_on, keep
 from textgan_lab.diagnostics import diagnose
 from textgan_lab.knobs import Schedule
 from textgan_lab.telemetry import Telemetry
-from textgan_lab.training import DamagedCheckpoint, Spec, Trainer
+from textgan_lab.training import DamagedCheckpoint, Spec, Trainer, checkpoint
 
 torch.set_num_threads(1)
 DATA = TinyLanguage(eos=True)
@@ -181,6 +181,86 @@ def test_turns_that_the_page_makes_on_the_way(run):
     for tear in (5, 11, 17, 22):
         page(tear)
     assert_same(page(), whole)
+
+
+def two_stages(tear=None):
+    """Be a page that trains twice; return its trainer, or, torn down, the steps that it took."""
+    trainer, taken = build(), []
+    whole = trainer._step
+
+    def step():
+        if trainer.t == tear:
+            raise InterruptedError
+        taken.append(trainer.t)
+        return whole()
+
+    trainer._step = step
+    try:
+        carry_on(trainer, 10, every=3)
+        trainer.knobs.set(g_lr=0.02)
+        carry_on(trainer, END, every=3)
+    except InterruptedError:
+        return taken
+    return trainer
+
+
+def test_killed_in_its_second_call_a_page_goes_on_there(run):
+    assert two_stages(tear=20) == list(range(20))
+    assert kept(run) == ["step-000010.pt", "step-000015.pt", "step-000018.pt"]
+    assert two_stages(tear=19) == [18]
+    assert two_stages(tear=23) == [18, 19, 20, 21, 22]
+    assert kept(run) == ["step-000010.pt", "step-000018.pt", "step-000021.pt"]
+    last = two_stages()
+    whole = build().run(10)
+    whole.knobs.set(g_lr=0.02)
+    assert_same(last, whole.run(END - 10))
+    assert kept(run) == ["step-000010.pt", "step-000021.pt", "step-000024.pt"]
+    keep(last)
+    assert kept(run) == ["step-000010.pt", "step-000021.pt", "step-000024.pt"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "damaged"])
+def test_without_the_end_of_its_first_call_a_page_still_goes_on_in_its_second(damage, run):
+    two_stages(tear=20)
+    end = run / "checkpoints" / "step-000010.pt"
+    if damage == "gone":
+        end.unlink()
+        assert two_stages(tear=20) == [*range(10), 18, 19]
+    else:
+        end.write_bytes(b"")
+        with pytest.warns(RuntimeWarning, match=r"step-000010\.pt .*: went on without"):
+            assert two_stages(tear=20) == [*range(10), 18, 19]
+    assert two_stages(tear=23) == [18, 19, 20, 21, 22]
+    assert kept(run) == ["step-000010.pt", "step-000018.pt", "step-000021.pt"]
+
+
+def test_the_ends_of_all_calls_stay(run):
+    trainer = build()
+    for until in (4, 8, 12, 16):
+        carry_on(trainer, until, every=1)
+    assert kept(run) == [f"step-{n:06d}.pt" for n in (4, 8, 12, 15, 16)]
+
+
+def test_going_on_reads_one_file_once(run, monkeypatch):
+    interrupted(build(), 12, every=5)
+    seen, read = [], checkpoint.read
+    monkeypatch.setattr(checkpoint, "read", lambda path: (seen.append(path.name), read(path))[1])
+    carry_on(build(), END, every=5)
+    assert seen == ["step-000010.pt"]
+
+
+def test_a_checkpoint_that_nobody_may_read_now_is_neither_passed_over_nor_removed(run, monkeypatch):
+    interrupted(build(), 12, every=5)
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    trainer = build()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "read", refused)
+        with pytest.raises(PermissionError, match="step-000010.pt"):
+            carry_on(trainer, END)
+    assert trainer.t == 0 and kept(run) == ["step-000005.pt", "step-000010.pt"]
 
 
 def test_a_damaged_checkpoint_costs_time_and_nothing_else(run, undisturbed):

@@ -1,5 +1,6 @@
 """One kernel writes a run: it holds a lock while it lives, and goes when its runner is gone."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from textgan_lab.batch import Busy, run_notebook
+from textgan_lab.batch import Busy, NotebookFailed, run_notebook
 from textgan_lab.batch.kernel import BUSY
 from textgan_lab.batch.lock import LOCK, take_lock
 
@@ -66,7 +67,7 @@ def test_the_lock_is_refused_while_held_and_free_after_a_kill(process, tmp_path)
     assert 0.3 <= time.monotonic() - start < 5
     holder.kill()
     holder.wait()
-    take_lock(str(tmp_path), 0.0).close()
+    take_lock(str(tmp_path), 0.0).release()
 
 
 def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(process, tmp_path):
@@ -85,8 +86,8 @@ time.sleep(60)
         assert take_lock(str(tmp_path), 0.0) is None  # the fork did not give it away either
         parent.kill()
         parent.wait()
-        os.kill(child, 0)  # lives
-        take_lock(str(tmp_path), 0.0).close()
+        os.kill(child, 0)  # lives, for a minute, and lets go as soon as it first runs
+        take_lock(str(tmp_path), 10.0).release()
     finally:
         os.kill(child, signal.SIGKILL)
 
@@ -95,7 +96,7 @@ def test_one_who_waits_gets_the_lock_when_the_holder_goes(process, tmp_path):
     _, said = process(HOLD + "print('held', flush=True); time.sleep(0.5)", tmp_path)
     assert said == "held"
     start = time.monotonic()
-    take_lock(str(tmp_path), 15.0).close()
+    take_lock(str(tmp_path), 15.0).release()
     assert time.monotonic() - start < 10
 
 
@@ -132,7 +133,7 @@ def test_a_kernel_that_may_not_write_says_so_in_one_line(process, tmp_path):
         line = f"{tmp_path}: another kernel is writing this run, 0.2 s long\n"
         assert second.stderr.read() == line
     finally:
-        lock.close()
+        lock.release()
     lost, _ = process(START, TEXTGAN_LAB_RUN=str(tmp_path / "absent"))
     assert lost.wait() == 1
     assert lost.stderr.read() == f"{tmp_path / 'absent' / LOCK}: No such file or directory\n"
@@ -171,8 +172,8 @@ def test_a_kernel_whose_runner_was_killed_goes(waiting, process, tmp_path):
     runner.kill()
     assert gone(child, 5)
     if lock:
-        lock.close()
-    take_lock(str(tmp_path), 0.0).close()
+        lock.release()
+    take_lock(str(tmp_path), 0.0).release()
 
 
 # ---- the run ------------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ def test_a_notebook_is_run_by_a_kernel_that_holds_the_lock(tmp_path, write_noteb
     )
     result = run_notebook(path, root=tmp_path / "runs")
     assert result.claims == ["3 None"]  # refused: this very process holds it
-    take_lock(str(result.folder), 0.0).close()  # and no longer
+    take_lock(str(result.folder), 0.0).release()  # and no longer
 
 
 @pytest.mark.notebook
@@ -205,3 +206,48 @@ def test_a_run_that_another_kernel_writes_is_busy_not_failed(tmp_path, write_not
     (folder,) = (p for p in (tmp_path / "runs").iterdir() if p.name != ".locks")
     left = {p.name for p in folder.iterdir()}
     assert not left & {"run.json", "error.json", "output.ipynb"}
+
+
+@pytest.mark.notebook
+def test_a_kernel_that_does_not_start_is_a_failure_that_says_so(
+    tmp_path, write_notebook, monkeypatch
+):
+    command = [sys.executable, "-c", "import sys; sys.exit('Address already in use')"]
+    monkeypatch.setattr("ipykernel.kernelspec.make_ipkernel_cmd", lambda *_, **__: command)
+    path = write_notebook("lesson.ipynb", "x = 1")
+    with pytest.raises(NotebookFailed, match="the kernel did not start: ") as failed:
+        run_notebook(path, root=tmp_path / "runs")
+    folder = failed.value.output.parent
+    said = json.loads((folder / "error.json").read_text())
+    assert (said["error"], said["message"]) == ("DeadKernelError", failed.value.message)
+    assert not (folder / "run.json").exists() and not list(folder.glob(".work*"))
+    monkeypatch.undo()
+    assert run_notebook(path, root=tmp_path / "runs").folder == folder  # tried again, it is done
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("2", "2")])
+def test_a_kernel_has_one_thread_unless_told_otherwise(
+    given, threads, tmp_path, write_notebook, monkeypatch
+):
+    if given is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    said = ("print(os.environ['OMP_NUM_THREADS'])", "claim")
+    path = write_notebook("lesson.ipynb", "import os", said)
+    assert run_notebook(path, root=tmp_path / "runs").claims == [threads]
+
+
+@pytest.mark.notebook
+def test_the_page_is_on_the_disk_before_the_run_is_done(tmp_path, write_notebook, monkeypatch):
+    flushed, flush = [], os.fsync
+
+    def fsync(handle):
+        flushed.append(os.fstat(handle).st_ino)
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    result = run_notebook(write_notebook("lesson.ipynb", "x = 1"), root=tmp_path / "runs")
+    page, end = (os.stat(result.folder / name).st_ino for name in ("output.ipynb", "run.json"))
+    assert page in flushed[: flushed.index(end)]

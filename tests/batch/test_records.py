@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from textgan_lab.batch import records
+from textgan_lab.batch.lock import take_lock
 from textgan_lab.batch.records import Busy, Run, canonical, identity, key, write_json
 
 
@@ -101,6 +103,72 @@ def test_setting_aside_deletes_nothing(tmp_path):
         "first",
         "second",
     ]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors in /proc")
+def test_setting_aside_a_thousand_runs_does_not_use_up_the_descriptors(tmp_path):
+    run = Run(tmp_path, {"a": 1})
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        run.begin()
+        with run.writing():
+            run.set_aside()
+    assert len(os.listdir("/proc/self/fd")) == before
+    with take_lock(tmp_path / f"{run.key}.old-50", 0.0), run.writing(0.0):
+        pass  # nobody holds any of them
+
+
+def test_a_run_that_an_orphan_kernel_writes_is_not_set_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "PATIENCE", 0.1)
+    run = Run(tmp_path, {"a": 1})
+    run.begin()
+    with take_lock(run.folder, 0.0), pytest.raises(Busy, match="a kernel is still writing"):
+        run.set_aside()
+    assert run.folder.exists()
+    run.set_aside()
+    assert not run.folder.exists()
+
+
+def test_the_kernels_lock_is_held_while_a_run_is_set_aside_and_free_when_that_fails(
+    tmp_path, monkeypatch
+):
+    run = Run(tmp_path, {"a": 1})
+    run.begin()
+
+    def refuse(folder, _):
+        assert take_lock(folder, 0.0) is None
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records.Path, "rename", refuse)
+        with pytest.raises(PermissionError):
+            run.set_aside()
+    with take_lock(run.folder, 0.0):
+        pass
+
+
+def test_a_file_system_without_locks_is_said_by_the_runner(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="locks are made otherwise here")
+
+    def unsupported(*_):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    run = Run(tmp_path, {"a": 1})
+    said = rf"cannot be locked \(Function not .*keep runs on another one: .*{run.key}"
+    with pytest.raises(OSError, match=said), run.writing():
+        pass
+
+
+def test_a_page_that_writes_its_own_result_does_not_say_what_run_it_is(tmp_path):
+    run = Run(tmp_path, {"parameters": {"n": 3}})
+    run.begin()
+    said = {"key": "x", "parameters": {"n": 4}, "seconds": 9.0, "note": "x", "steps": 7}
+    write_json(run.folder / "result.json", said)
+    run.commit(seconds=1.5)
+    record = run.record()
+    assert (record["key"], record["parameters"], record["seconds"]) == (run.key, {"n": 3}, 1.5)
+    assert record["steps"] == 7 and "note" not in record
 
 
 def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path):

@@ -4,15 +4,18 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from textgan_lab.batch import sweep as module
 from textgan_lab.batch.grid import GridError, make_grid
-from textgan_lab.batch.records import Busy
+from textgan_lab.batch.notebooks import Page
+from textgan_lab.batch.parameters import ParameterError
+from textgan_lab.batch.pool import CallFailed
+from textgan_lab.batch.records import Busy, surroundings
 from textgan_lab.batch.sweep import run_point, sweep
 
 CELLS = [("N = 0\nTRACE = ''\nFAIL = False", "parameters")]
@@ -37,22 +40,34 @@ def grid_of(notebook, n, tmp_path, **more):
 
 
 class Scripted:
-    """An engine that answers at once: each point's answers are taken one after the other."""
+    """An engine that answers at once: each point's answers are taken one after the other.
 
-    def __init__(self, root, **answers):
-        self.root, self.answers, self.asked = root, answers, []
+    An answer may be a function, for what a worker does before it answers; where a point has none
+    left, its run is committed.
+    """
 
-    def submit(self, call, notebook, given, root):
-        assert call is run_point and Path(notebook).is_absolute() and Path(root).is_absolute()
-        self.asked.append(given["N"])
-        script = self.answers.get(f"n{given['N']}", [])
-        answer = script.pop(0) if script else {"state": "done"}
+    def __init__(self, device="cpu", **answers):
+        self.around, self.answers, self.asked = surroundings() | {"device": device}, answers, []
+
+    def submit(self, call, *args):
+        answer = self.around if call is surroundings else self.answer(call, *args)
         future = Future()
         if isinstance(answer, Exception):
             future.set_exception(answer)
         else:
             future.set_result(answer)
         return future
+
+    def answer(self, call, notebook, given, root):
+        assert call is run_point and Path(notebook).is_absolute() and Path(root).is_absolute()
+        self.asked.append(given["N"])
+        if script := self.answers.get(f"n{given['N']}"):
+            answer = script.pop(0)
+            return answer() if callable(answer) else answer
+        _, run = Page(notebook, self.around).run(given, root)
+        run.begin()
+        run.commit(notebook=Path(notebook).name)
+        return {"state": "done", "key": run.key}
 
 
 @pytest.fixture
@@ -65,58 +80,121 @@ def quick(monkeypatch):
 
 def test_a_lost_call_is_made_again_so_often_and_then_has_failed(toy, tmp_path, quick):
     lost = [RuntimeError("worker gone")] * 3
-    engine = Scripted(tmp_path, n0=lost[:2], n1=lost)
+    engine = Scripted(n0=lost[:2], n1=lost)
     made = sweep(grid_of(toy, 3, tmp_path), root=tmp_path / "runs", engine=engine, retries=2)
     assert sorted(engine.asked) == [0, 0, 0, 1, 1, 1, 2]
     assert list(made.states.values()) == ["done", "failed", "done"]
+    assert list(made.frame()["state"]) == ["done", "failed", "done"]
     (key,) = made.failed
     assert made.errors[key] == "died 3 times, the last time so: RuntimeError: worker gone"
     said = json.loads((tmp_path / "runs" / key / "error.json").read_text())
-    assert said == {"error": "WorkerLost", "message": made.errors[key]}
+    assert said == {"error": "NotRun", "message": made.errors[key]}
     assert "2 done now, 1 failed" in repr(made)
 
 
 def test_a_dead_kernel_counts_as_a_lost_call(toy, tmp_path, quick):
     dead = {"state": "lost", "error": "the kernel was killed"}
-    engine = Scripted(tmp_path, n0=[dead, dead])
+    engine = Scripted(n0=[dead, dead])
     made = sweep(grid_of(toy, 1, tmp_path), root=tmp_path / "runs", engine=engine, retries=1)
     assert engine.asked == [0, 0] and len(made.failed) == 1
 
 
 def test_what_a_restarted_scheduler_forgot_is_no_fault_of_the_run(toy, tmp_path, quick):
-    engine = Scripted(tmp_path, n0=[CancelledError() for _ in range(5)])
+    engine = Scripted(n0=[CancelledError() for _ in range(5)])
     made = sweep(grid_of(toy, 1, tmp_path), root=tmp_path / "runs", engine=engine, retries=0)
     assert len(engine.asked) == 6 and list(made.states.values()) == ["done"]
 
 
 def test_a_run_that_another_is_writing_is_asked_for_until_it_is_free(toy, tmp_path, quick):
-    engine = Scripted(tmp_path, n0=[{"state": "busy"}] * 3 + [{"state": "found"}])
+    engine = Scripted(n0=[{"state": "busy"}] * 3 + [{"state": "found"}])
     made = sweep(grid_of(toy, 2, tmp_path), root=tmp_path / "runs", engine=engine, retries=0)
     assert engine.asked.count(0) == 4 and list(made.states.values()) == ["found", "done"]
 
 
 def test_a_failed_notebook_is_not_run_again_in_this_call_and_stops_no_other(toy, tmp_path):
-    engine = Scripted(tmp_path, n0=[{"state": "failed", "error": "cell 3"}])
+    engine = Scripted(n0=[{"state": "failed", "error": "cell 3"}])
     made = sweep(grid_of(toy, 3, tmp_path), root=tmp_path / "runs", engine=engine)
     assert sorted(engine.asked) == [0, 1, 2]
+    assert list(made.frame()["state"]) == ["failed", "done", "done"]
     assert made.errors == {made.failed[0]: "cell 3"}
 
 
-def test_a_worker_of_another_device_says_under_which_name_it_ran(toy, tmp_path):
-    engine = Scripted(tmp_path, n0=[{"state": "done", "key": "0123456789abcdef"}])
+def test_a_worker_that_dies_with_its_work_done_has_done_it(toy, tmp_path, quick):
+    grid, root = grid_of(toy, 1, tmp_path), tmp_path / "runs"
+    (point,) = module.plan(grid, root)
+
+    def commit_and_die():
+        point.run.begin()
+        point.run.commit(notebook="toy.ipynb")
+        return RuntimeError("worker gone")
+
+    made = sweep(grid, root=root, engine=Scripted(n0=[commit_and_die]), retries=0)
+    assert list(made.states) == [point.run.key] and not made.failed
+    assert list(made.frame()["state"]) == ["done"]
+    assert not (point.run.folder / "error.json").exists()
+
+
+def test_a_call_that_raised_would_raise_again(toy, tmp_path, quick):
+    raised = CallFailed("Traceback (most recent call last):\nKeyError: 'steps'\n")
+    engine = Scripted(n0=[raised])
+    made = sweep(grid_of(toy, 2, tmp_path), root=tmp_path / "runs", engine=engine)
+    assert sorted(engine.asked) == [0, 1] and list(made.frame()["state"]) == ["failed", "done"]
+    assert "KeyError: 'steps'" in made.errors[made.failed[0]]
+
+
+def test_a_failure_that_cannot_be_written_down_is_told_and_stops_no_other(toy, tmp_path, quick):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".locks").touch()  # where the folder of the locks should be
+    engine = Scripted(n0=[RuntimeError("worker gone")])
+    made = sweep(grid_of(toy, 2, tmp_path), root=tmp_path / "runs", engine=engine, retries=0)
+    assert list(made.states.values()) == ["failed", "done"]
+    assert "worker gone" in made.errors[made.failed[0]]
+    assert ".locks" in made.errors[made.failed[0]]
+
+
+def test_a_run_that_was_made_under_another_key_is_not_taken_for_it(toy, tmp_path):
+    engine = Scripted(n0=[{"state": "done", "key": "0123456789abcdef"}])
     made = sweep(grid_of(toy, 1, tmp_path), root=tmp_path / "runs", engine=engine)
-    assert made.states == {"0123456789abcdef": "done"}
+    (key,) = made.failed
+    assert key == module.plan(grid_of(toy, 1, tmp_path), tmp_path)[0].run.key
+    assert "made as 0123456789abcdef" in made.errors[key]
+
+
+def test_what_is_done_is_known_by_what_the_workers_are(toy, tmp_path):
+    grid, root, engine = grid_of(toy, 2, tmp_path), tmp_path / "runs", Scripted(device="cuda")
+    first = sweep(grid, root=root, engine=engine)
+    records = [json.loads((root / key / "run.json").read_text()) for key in first.states]
+    assert [record["device"] for record in records] == ["cuda", "cuda"]
+    again = sweep(grid, root=root, engine=engine)
+    assert again.states == dict.fromkeys(first.states, "found") and len(engine.asked) == 2
+    assert {point.state for point in module.plan(grid, root)} == {"missing"}  # for a CPU
+    forced = sweep(grid, root=root, engine=engine, force=True)
+    assert forced.states == first.states and len(engine.asked) == 4
+    assert all((root / f"{key}.old-1" / "run.json").exists() for key in first.states)
+
+
+def test_a_file_beside_us_is_not_beside_a_worker(toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").write_text("a cat")
+    grid, engine = make_grid(toy, parameters={"TRACE": "mine.txt"}, points=[{"N": 0}]), Scripted()
+    with pytest.raises(ParameterError, match=r"TRACE='mine\.txt'.*whole path"):
+        sweep(grid, root=tmp_path / "runs", engine=engine)
+    assert not engine.asked and not (tmp_path / "runs").exists()
+    whole = make_grid(toy, parameters={"TRACE": str(tmp_path / "mine.txt")}, points=[{"N": 0}])
+    assert not sweep(whole, root=tmp_path / "runs", engine=engine).failed
 
 
 def test_stopped_by_hand_nothing_stays_under_way(toy, tmp_path):
     class Stopping(Scripted):
-        def submit(self, *args):
+        def submit(self, call, *args):
+            if call is surroundings:
+                return super().submit(call)
             if len(self.asked) == 2:
                 raise KeyboardInterrupt
             self.asked.append(Future())
             return self.asked[-1]
 
-    engine = Stopping(tmp_path)
+    engine = Stopping()
     with pytest.raises(KeyboardInterrupt):
         sweep(grid_of(toy, 3, tmp_path), root=tmp_path / "runs", engine=engine)
     assert all(future.cancelled() for future in engine.asked)
@@ -127,7 +205,7 @@ def test_a_wrong_grid_starts_and_writes_nothing(toy, tmp_path):
     (tmp_path / "grid.yaml").write_text("notebook: toy.ipynb\ngrid:\n  M: [1, 2]\n")
     with pytest.raises(GridError, match=r"grid\.yaml:3: .*'M'"):
         sweep(tmp_path / "grid.yaml", root=tmp_path / "runs")
-    assert sorted(tmp_path.rglob("*")) == [*before[:0], tmp_path / "grid.yaml", *before]
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "grid.yaml"])
 
 
 # --- with kernels ---------------------------------------------------------------------------------
@@ -165,13 +243,14 @@ def test_force_keeps_the_earlier_runs_under_other_names(toy, tmp_path):
     assert (tmp_path / "trace").read_text() == "0\n0\n"
 
 
-def test_force_refuses_a_run_that_is_being_written(toy, tmp_path):
-    grid, root = grid_of(toy, 1, tmp_path), tmp_path / "runs"
-    (point,) = module.plan(grid, root)
-    with point.run.writing():
-        point.run.begin()
-        with pytest.raises(Busy, match=point.key):
-            sweep(grid, root=root, force=True)
+def test_force_sets_nothing_aside_where_one_run_is_being_written(toy, tmp_path):
+    grid, root = grid_of(toy, 2, tmp_path), tmp_path / "runs"
+    first, second = (point.run for point in module.plan(grid, root))
+    first.begin()
+    second.begin()
+    with second.writing(), pytest.raises(Busy, match=second.key):
+        sweep(grid, root=root, force=True)
+    assert first.folder.exists() and not list(root.glob("*.old-*"))
 
 
 @pytest.mark.notebook
@@ -196,13 +275,6 @@ def drive(tmp_path, *options):
     command = [sys.executable, "-c", DRIVER, "sweep", str(tmp_path / "grid.yaml")]
     command += ["--root", str(tmp_path / "runs"), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def until(holds, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"waited {seconds} s"
-        time.sleep(0.05)
 
 
 def finished(tmp_path):

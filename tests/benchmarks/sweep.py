@@ -1,6 +1,6 @@
 """What a sweep costs beside its notebooks, and how fast it passes over what is done.
 
-    python tests/benchmarks/sweep.py [--runs 12] [--workers 2]
+    python tests/benchmarks/sweep.py [--runs 24] [--workers 2]
 
 Overhead: CPU time of everything that a sweep starts, driver and workers included, over the CPU time
 that the kernels had used when their last cell ran; the notebook is ``09_one_run`` at its defaults.
@@ -33,7 +33,7 @@ USED = "import time\nprint('CPU seconds', time.process_time())"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--runs", type=int, default=12)
+    parser.add_argument("--runs", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -8,10 +8,13 @@ pytestmark = pytest.mark.slow
 CASES = {
     "grid files": 3000, "parameter values": 2000, "corpus bytes": 1000, "grammar files": 1500,
     "names of notebooks": 1000, "names of runs": 1000, "expressions": 1000,
+    "conditions on runs": 1000, "names of columns": 500, "words for Dask": 1000,
+    "records of runs": 1000, "telemetry": 1000,
 }  # fmt: skip
 
 
-def test_ten_thousand_cases_of_every_kind():
+def test_every_reader_is_attacked_and_ten_thousand_times_in_all():
+    """As planned; `attack` sees to it that each case is fed."""
     assert set(CASES) == set(TARGETS)
     assert sum(CASES.values()) >= 10_000
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from languages import TinyLanguage
+from waiting import until
 
 from textgan_lab.training import DamagedCheckpoint, Trainer, checkpoint
 from textgan_lab.training.checkpoint import Checkpoints
@@ -206,11 +207,12 @@ def test_twelve_kills_inside_a_save_of_24_mb(tmp_path, record_property):
         while inside < 12:
             assert kills < 60, f"{kills} kills, only {inside} of them inside a save"
             child = nursery.start()
-            while newest_step_in(tmp_path) <= newest:  # each life gets something done
-                time.sleep(0.01)
+            until(lambda: newest_step_in(tmp_path) > newest, 60)  # noqa: B023  (called at once)
             wanted = dice.uniform(0, 24e6)
+            deadline = time.monotonic() + 60
             while not half_written(tmp_path, wanted):
-                pass
+                assert time.monotonic() < deadline, "the writer writes no more"
+                time.sleep(0.001)  # 24 MB take longer, and the writer needs a core
             os.kill(child, signal.SIGKILL)
             assert nursery.ended() == -signal.SIGKILL
             kills += 1

@@ -1,5 +1,6 @@
 """Checkpoints: whole or refused; killed, resumed, rewound and branched runs go on bit for bit."""
 
+import errno
 import os
 import random
 import signal
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -405,13 +408,21 @@ def test_steps_are_compared_as_numbers_and_other_files_are_left_alone(tmp_path):
     assert (tmp_path / "step-best.pt").exists()
 
 
-def test_what_was_saved_at_a_later_step_is_of_a_future_given_up(tmp_path):
+def test_what_was_saved_at_a_later_step_stays_until_that_is_passed(tmp_path):
     checkpoints, _ = saved(tmp_path, 5, 9)
-    again = turned_run(build(), 7)
-    checkpoints.save(again)
-    assert names(tmp_path) == ["step-000005.pt", "step-000007.pt"]
-    checkpoints.save(turned_run(build(), 2))
-    assert names(tmp_path) == ["step-000002.pt"]
+    again = build()
+    for step, left in ((2, [2, 5, 9]), (7, [5, 7, 9]), (9, [7, 9]), (11, [9, 11])):
+        checkpoints.save(turned_run(again, step))
+        assert names(tmp_path) == [f"step-{n:06d}.pt" for n in left]
+
+
+def test_where_a_part_of_the_run_ended_stays(tmp_path):
+    checkpoints, trainer = saved(tmp_path, 2, 3)
+    checkpoints.ends |= {3}
+    for step in (5, 7, 9):
+        checkpoints.save(turned_run(trainer, step))
+    assert names(tmp_path) == ["step-000003.pt", "step-000007.pt", "step-000009.pt"]
+    assert checkpoints.newest(until=6)[1]["t"] == 3
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
@@ -439,12 +450,47 @@ def test_a_damaged_checkpoint_is_passed_over_and_named(tmp_path):
     assert names(tmp_path) == ["step-000005.pt", "step-000011.pt"]
 
 
-def test_one_that_cannot_be_read_is_passed_over_and_named(tmp_path):
+def test_one_that_cannot_be_read_is_passed_over_and_named(tmp_path, monkeypatch):
     checkpoints, _ = saved(tmp_path, 5, 9)
-    (tmp_path / "step-000009.pt").unlink()
-    (tmp_path / "step-000009.pt").mkdir()  # opening it is an OSError, as a bad block would be
-    with pytest.warns(RuntimeWarning, match=r"step-000009\.pt cannot be read \(.*: went on"):
+    refuse(monkeypatch, errno.EIO, "step-000009.pt")
+    with pytest.warns(RuntimeWarning, match=r"step-000009\.pt cannot be read \(Input.*: went on"):
         assert checkpoints.newest()[1]["t"] == 5
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ESTALE, errno.ETIMEDOUT])
+def test_one_that_may_be_whole_is_not_passed_over(code, tmp_path, monkeypatch):
+    checkpoints, trainer = saved(tmp_path, 5, 9)
+    with monkeypatch.context() as patch:
+        refuse(patch, code, "step-000009.pt")
+        with pytest.raises(OSError, match=r"step-000009\.pt") as caught:
+            checkpoints.newest()
+    assert caught.value.errno == code
+    assert checkpoints.newest()[1]["t"] == 9
+    checkpoints.save(turned_run(trainer, 12))
+    assert names(tmp_path) == ["step-000009.pt", "step-000012.pt"]
+
+
+def refuse(patch, code, name):
+    """Let reading the file of this name fail, though it can be opened."""
+    opened = Path.open
+
+    def failing(path, *how):
+        file = opened(path, *how)
+        if path.name == name:
+            file.close()
+            file = MagicMock()
+            file.__enter__.return_value.readline.side_effect = OSError(code, os.strerror(code))
+            file.__exit__.return_value = False
+        return file
+
+    patch.setattr(Path, "open", failing)
+
+
+def test_where_only_later_ones_are_whole_there_is_none_until_then(tmp_path):
+    checkpoints, _ = saved(tmp_path, 5, 9)
+    flip(tmp_path / "step-000005.pt")
+    with pytest.warns(RuntimeWarning, match=r"step-000005\.pt is damaged.*: went on without"):
+        assert checkpoints.newest(until=6) is None
 
 
 def test_where_none_is_whole_all_are_named(tmp_path):

@@ -5,9 +5,12 @@ as here. What Dask moves is small and plain: a path, parameters, and what became
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+
+ADDRESS = re.compile(r"tcp://([^/\s:\[\]]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
 
 
 class Cluster:
@@ -17,12 +20,13 @@ class Cluster:
         address: of a scheduler (``tcp://host:8786``); "local" starts one here with ``workers``
             processes; or an object of Dask's own, a cluster (``SLURMCluster``) or a client.
         workers: processes of a local cluster.
-        resources: what a worker must have free for a call, such as ``{"GPU": 1}``; the workers of
-            a local cluster are said to have just that.
+        resources: what a worker must have free for a call, such as ``{"GPU": 1}``.
         patience: seconds to wait for a scheduler that does not answer, at first and later on.
 
     Raises:
         ModuleNotFoundError: Dask is not installed; says how to install it.
+        ValueError: no address, or resources of a local cluster, among whose workers nobody deals
+            out GPUs; the default engine of `sweep` does.
         OSError: no scheduler answers there.
     """
 
@@ -41,17 +45,33 @@ class Cluster:
             ) from None
         self._resources, self._patience = dict(resources or {}), patience
         self._own = []  # what we started, and end
+        self._security = None
         if address == "local":
+            if self._resources:
+                raise ValueError(
+                    "resources are what workers were started with; a local cluster has none, and "
+                    "without a cluster a sweep deals out this machine's GPUs by itself"
+                )
             address = distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, dashboard_address=None,
-                resources=self._resources, host="127.0.0.1", silence_logs=logging.ERROR,
+                host="127.0.0.1", silence_logs=logging.ERROR,
             )  # fmt: skip
             self._own.append(address)
-        self._address = getattr(address, "scheduler_address", address)
+        elif isinstance(address, str) and not ADDRESS.fullmatch(address):
+            raise ValueError(
+                f"{address!r} is no address: expected tcp://host:port, or local; a scheduler "
+                f"behind TLS takes a distributed.Client of your own, from Python"
+            )
+        self._target = address
         if isinstance(address, distributed.Client):
-            self.client, self._address = address, address.scheduler.address
-        else:
+            self.client, self._security = address, address.security
+            self._target = address.scheduler.address
+            return
+        try:
             self.client = self._connect()
+        except BaseException:
+            self.close()
+            raise
 
     def _connect(self) -> Any:
         from dask import distributed
@@ -59,12 +79,14 @@ class Cluster:
         until = time.monotonic() + self._patience
         while True:
             try:
-                client = distributed.Client(self._address, timeout=5, set_as_default=False)
+                client = distributed.Client(
+                    self._target, timeout=5, set_as_default=False, security=self._security
+                )
             except OSError:
                 if time.monotonic() > until:
                     raise OSError(
-                        f"no Dask scheduler answers at {self._address}; start one (dask scheduler, "
-                        f"dask worker {self._address}), or give --dask local"
+                        f"no Dask scheduler answers at {self._target}; start one (dask scheduler, "
+                        f"then dask worker {self._target}), or give local"
                     ) from None
             else:
                 self._own.insert(0, client)

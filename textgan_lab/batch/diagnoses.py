@@ -1,5 +1,6 @@
 """Diagnoses of many saved runs, each from its own record, side by side in lines."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ def recorded_in(folder: Path) -> tuple[list[Path], int]:
     if (folder / RECORD).exists():
         return [folder], 0
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = [one for one in inside if (one / RECORD).exists() and ".old-" not in one.name]
+    # a folder that may not be looked into is one more without a record, not the end of the others
+    found = [one for one in inside if os.path.exists(one / RECORD) and ".old-" not in one.name]
     if not found:
         raise FileNotFoundError(
             f"{folder}: no {RECORD} there, nor in a folder in it; is it a run's folder?"
@@ -77,7 +79,7 @@ def lines(folders: Sequence[Path]) -> Iterator[Line]:
         report, problem = None, ""
         try:
             report = diagnose(Telemetry.load(folder))
-        except ValueError as error:
+        except (ValueError, OSError) as error:  # damaged; gone meanwhile, no right to look
             problem = str(error)
         yield Line(name.ljust(widths[0]), setting.ljust(widths[1]), report, problem)
 

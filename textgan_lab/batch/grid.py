@@ -18,6 +18,7 @@
     constraints: ["SECONDS > 1 or UPDATES < 500"]   # what breaks one is left out, and counted
 """
 
+import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,8 +67,11 @@ class Grid:
 
     @property
     def name(self) -> str:
-        """What the sweep is called: as its file, or as its notebook."""
-        return Path(self.source or self.notebook).stem
+        """What the sweep is called: as its file; from Python, as its notebook and a hash."""
+        if self.source:
+            return Path(self.source).stem
+        digest = hashlib.sha256(canonical(list(self.points)).encode()).hexdigest()
+        return f"{self.notebook.stem}-{digest[:8]}"
 
     def __len__(self) -> int:
         return len(self.points)

@@ -5,6 +5,7 @@ In a notebook that somebody works in there is no such folder: nothing is written
 
 import os
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from . import plain
 from .records import RUN_FOLDER, write_json
 
 SHARE = 0.05  # of the time that a run has taken so far: saving takes no more
+
+_checkpoints: weakref.WeakKeyDictionary[Any, Checkpoints] = weakref.WeakKeyDictionary()
 
 
 def keep(trainer: Any, **result: Any) -> Path | None:
@@ -39,7 +42,7 @@ def keep(trainer: Any, **result: Any) -> Path | None:
     if RUN_FOLDER not in os.environ:
         return None
     folder = Path(os.environ[RUN_FOLDER])
-    _save(trainer, folder, Checkpoints(folder / FOLDER))
+    _save(trainer, folder, _checkpoints_of(trainer, folder))
     write_json(
         folder / "result.json",
         {
@@ -59,7 +62,9 @@ def carry_on(trainer: Any, until: int, every: int = 100) -> Any:
     In a headless run whose folder holds a checkpoint, the trainer first takes its place there:
     weights, moments, random streams, knobs, turns and record. Then, and while it trains, what is
     needed to go on again is saved. On CPU the run ends bit for bit as one that was never killed. It
-    ends early where training stopped because it diverged. Without a run's folder it only trains.
+    ends early where training stopped because it diverged. A page may call it again, to train on
+    with other knobs: killed there, the run goes on there, and one checkpoint of each call stays.
+    Without a run's folder it only trains.
 
     Args:
         trainer: as the page made it; a run has one.
@@ -71,7 +76,8 @@ def carry_on(trainer: Any, until: int, every: int = 100) -> Any:
         ValueError: ``until`` was passed already; ``every`` below 1; or the checkpoint is of another
             spec, schedule, data or kind of device, which it names.
         DamagedCheckpoint: there are checkpoints, and none is whole.
-        OSError: the folder cannot be written; names the file. What was saved before stays.
+        OSError: the folder cannot be written, or a checkpoint not read though it may be whole;
+            names the file. What was saved before stays.
     """
     if every < 1:
         raise ValueError(f"carry_on: every={every}: expected 1 step or more")
@@ -80,7 +86,7 @@ def carry_on(trainer: Any, until: int, every: int = 100) -> Any:
     if RUN_FOLDER not in os.environ:
         return trainer.run(until - trainer.t)
     folder = Path(os.environ[RUN_FOLDER])
-    checkpoints = Checkpoints(folder / FOLDER)
+    checkpoints = _checkpoints_of(trainer, folder)
     note = _go_on(trainer, until, checkpoints)
     stopped = bool(note) and trainer.diverged
     begin, spent = time.perf_counter(), 0.0
@@ -93,21 +99,31 @@ def carry_on(trainer: Any, until: int, every: int = 100) -> Any:
                 _save(trainer, folder, checkpoints)
             spent += time.perf_counter() - start
     _save(trainer, folder, checkpoints)
+    checkpoints.ends.add(trainer.t)
     return trainer
+
+
+def _checkpoints_of(trainer: Any, folder: Path) -> Checkpoints:
+    """Return the trainer's checkpoints in a run's folder, which know where earlier calls ended."""
+    known = _checkpoints.get(trainer)
+    if known is None or known.folder != folder / FOLDER:
+        known = _checkpoints[trainer] = Checkpoints(folder / FOLDER)
+    return known
 
 
 def _go_on(trainer: Any, until: int, checkpoints: Checkpoints) -> str:
     """Take the trainer to the run's newest checkpoint, if that is ahead of it; say so."""
     found = checkpoints.newest()
+    if found is not None and found[1]["t"] > until:  # saved by a later call of the page
+        trainer.check(found[1], found[0])
+        found = checkpoints.newest(until)
     if found is None:
         return ""
     path, state = found
-    trainer.check(state, path)
-    if state["t"] > until:  # the page trains on from here with another call
-        found = checkpoints.newest(until)
-    if found is None or found[1]["t"] <= trainer.t:
+    if state["t"] <= trainer.t:
+        trainer.check(state, path)
         return ""
-    trainer.load(found[0])
+    trainer.take(state, path)
     return f"Went on from step {trainer.t}"
 
 

@@ -1,8 +1,10 @@
-"""The kernel of a headless run: while it lives, nobody else writes the run's folder.
+"""The kernel of a headless run: while it lives, no other kernel writes the run's folder.
 
 ``python -m textgan_lab.batch.kernel -f CONNECTION_FILE`` is an ordinary Python kernel that first
 takes a lock in the folder which the environment names. The runner has a lock of its own, but when
-it is killed its kernel trains on for a moment: only the kernel can say that it is gone.
+it is killed its kernel trains on for a moment: only the kernel can say that it is gone. By then a
+new runner may have begun the run again, that is, have written ``params.json`` and removed the
+earlier outcome; its kernel waits.
 """
 
 import os

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import nbformat
 
+from .. import atomic
 from . import kernel
 from .document import KERNELSPEC, NotebookError, claims, printed, read, tagged
 from .parameters import ParameterError, parameters, resolve, unattended
@@ -136,7 +137,7 @@ def run_notebook(
             repeated = not run.done  # another process may have finished it while we waited
             if repeated:
                 run.begin()
-                changed = {n: v for n, v in values.items() if v != page.known[n].default}
+                changed = page.changed(values)
                 start = time.perf_counter()
                 output = _execute(page, changed, run, echo)
                 seconds = time.perf_counter() - start
@@ -154,15 +155,17 @@ def run_notebook(
 class Page:
     """A notebook that is to be run, read and checked once for however many runs.
 
+    ``around`` is the `surroundings` of the machine that will run it, this one by default.
+
     Raises:
         NotebookError: see `read` and `parameters`.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, around: Mapping[str, str] | None = None):
         self.path, self.notebook, self.known = Path(path), read(path), parameters(path)
         code = [cell.source for cell in self.notebook.cells if cell.cell_type == "code"]
         self.code = hashlib.sha256(canonical(code).encode()).hexdigest()
-        self.around = surroundings()
+        self.around = surroundings() if around is None else around
         self._hashes: dict[str, str] = {}  # of the files that parameters name
 
     def run(self, given: Mapping[str, Any], root: str | Path) -> tuple[dict[str, Any], Run]:
@@ -170,6 +173,11 @@ class Page:
         values = resolve(self.path, given, unattended(self.known))
         files = {name: sha256 for name, value in values.items() if (sha256 := self._hash(value))}
         return values, Run(root, identity(values, self.code, files, self.around))
+
+    def changed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values that are not what the page has by itself; 1 is not True, nor 1.0."""
+        defaults = {name: canonical(parameter.default) for name, parameter in self.known.items()}
+        return {name: v for name, v in values.items() if canonical(v) != defaults[name]}
 
     def _hash(self, value: Any) -> str:
         """Return the sha256 of the file that ``value`` names, if it does: its content decides."""
@@ -228,7 +236,7 @@ def _execute(
         if any(out.output_type == "error" for cell in executed.cells for out in _outputs(cell)):
             failure = at[-1], "SystemExit", "a notebook ends with its last cell, not by exit"
     done = run.folder / "output.ipynb"
-    os.replace(work, done)
+    atomic.move(work, done)  # on the disk before run.json says that it is there
     if failure is None:
         return executed
     index, error, message = failure

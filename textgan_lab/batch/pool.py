@@ -6,15 +6,21 @@ imports what a run needs once; every run has a kernel of its own, so that nothin
 """
 
 import os
+import sys
+
+if __name__ == "__main__" and sys.path[0] == os.getcwd():
+    del sys.path[0]  # a queue.py where somebody works is not Python's
+
 import pickle
 import queue
 import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+
+from .records import device_class
 
 
 class WorkerLost(RuntimeError):
@@ -148,10 +154,10 @@ def cores() -> int:
 
 def gpus() -> list[str]:
     """Return the GPUs that torch sees, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    if device_class() == "cpu":
+        return []
     import torch
 
-    if not torch.cuda.is_available():
-        return []
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return named.split(",") if named else [str(n) for n in range(torch.cuda.device_count())]
 

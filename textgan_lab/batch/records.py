@@ -1,13 +1,16 @@
 """Run folders: what a run is called, who may write it, and when it is done.
 
-A run lives in ``<root>/<key>/``. Its key is a hash of everything that decides its result, so the
-same work is never done twice and changed code never meets an old result. ``run.json`` is written
-last and atomically: a run is done when that file exists, and nothing else says so.
+A run lives in ``<root>/<key>/``. Its key is a hash of its `identity`: parameters and the files that
+they name, the notebook's code, this library, torch, the kind of device. So the same work is never
+done twice, and changed code never meets an old result; what is not in it, such as a module beside
+the notebook, must not change between runs. ``run.json`` is written last and atomically: a run is
+done when that file exists, and nothing else says so.
 """
 
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -15,12 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from .. import atomic
 from .lock import PATIENCE, take_lock
 
 RUN_FOLDER = "TEXTGAN_LAB_RUN"  # set in the kernel of a headless run: its folder
+TAKEN = ("steps", "metrics", "findings", "result")  # of result.json, taken into run.json
 PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = PACKAGE.parent
 
@@ -48,6 +50,8 @@ def source_hash() -> str:
 
 def device_class() -> str:
     """Return what ``device="auto"`` finds on this machine: ``cuda`` or ``cpu``."""
+    if importlib.metadata.version("torch").endswith("+cpu"):  # it says so; importing it takes 1 s
+        return "cpu"
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -125,21 +129,18 @@ class Run:
 
         Raises:
             Busy: another process held it for all of ``patience`` seconds.
+            OSError: no right to write there, or a file system without locks; names the file.
         """
         # Beside the folders, not inside: `set_aside` renames the folder while the lock is held.
         locks = self.folder.parent / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / self.key)
-        try:
-            lock.acquire(timeout=patience)
-        except Timeout:
+        lock = take_lock(locks, patience, self.key)
+        if lock is None:
             raise Busy(
                 f"{self.folder}: another process is writing this run; wait for it, or stop it"
-            ) from None
-        try:
+            )
+        with lock:
             yield
-        finally:
-            lock.release()
 
     def set_aside(self) -> None:
         """Rename the folder to ``<key>.old-N``: repeating a run deletes nothing.
@@ -149,12 +150,16 @@ class Run:
         """
         if not self.folder.exists():
             return
-        if take_lock(self.folder, PATIENCE) is None:
+        lock = take_lock(self.folder, PATIENCE)
+        if lock is None:
             raise Busy(f"{self.folder}: a kernel is still writing this run; stop it")
-        number = 1
-        while (old := self.folder.with_name(f"{self.key}.old-{number}")).exists():
-            number += 1
-        self.folder.rename(old)
+        with lock:
+            number = 1
+            while (old := self.folder.with_name(f"{self.key}.old-{number}")).exists():
+                number += 1
+            if os.name != "posix":  # Windows renames no folder in which a file is open
+                lock.release()
+            self.folder.rename(old)
 
     def begin(self) -> None:
         """Write ``params.json`` and forget an earlier outcome; files for a resume stay."""
@@ -168,10 +173,11 @@ class Run:
         write_json(self.folder / "error.json", error)
 
     def commit(self, **result: Any) -> None:
-        """Write ``run.json``, last of all; what the notebook kept in ``result.json`` is in it."""
+        """Write ``run.json``, last of all; what ``result.json`` says under `TAKEN` is in it."""
         kept = self.folder / "result.json"
         if kept.exists():
-            result |= json.loads(kept.read_text(encoding="utf-8"))
+            said = json.loads(kept.read_text(encoding="utf-8"))
+            result |= {name: said[name] for name in TAKEN if name in said}
         machine = {"python": platform.python_version(), "platform": platform.platform()}
         write_json(
             self.folder / "run.json",

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..training.progress import Progress
+from ..progress import Progress
 from .document import NotebookError
 from .grid import Grid, read_grid
 from .notebooks import NotebookFailed, Page, run_notebook
 from .parameters import ParameterError
-from .pool import Pool, cores, gpus
-from .records import Busy, Run
+from .pool import CallFailed, Pool, cores, gpus
+from .records import Busy, Run, surroundings
 
 if TYPE_CHECKING:
     import pandas
@@ -63,7 +63,6 @@ class _Point:
 
     given: dict[str, Any]
     run: Run
-    key: str
     state: str = "missing"  # then done, found or failed
     error: str = ""
     lost: int = 0  # processes that died on it
@@ -74,8 +73,8 @@ class _Point:
 class Sweep:
     """What became of every run of a grid.
 
-    ``states``: key of a run -> "done", "found" (done before), "failed" or "missing"; ``errors``:
-    key -> why; ``page``: the report.
+    ``states``: key of a run -> "done", "found" (done before) or "failed"; ``errors``: key -> why;
+    ``page``: the report.
     """
 
     grid: Grid
@@ -119,7 +118,8 @@ def sweep(
         root: the folder of run folders.
         workers: processes of this machine that work at once, and share out its GPUs; by default
             one a GPU, or one a core where there is no GPU.
-        engine: something else with ``submit``, such as `Cluster`; it is left open.
+        engine: something else with ``submit``, such as `Cluster`; it is left open. Its workers need
+            notebook, root and this library under the same paths as here.
         retries: times that a run is begun again after the process or kernel it ran in has died.
             A notebook that raises is not begun again in this call; the next call does.
         force: run again also what is done; the earlier runs are kept under other names.
@@ -131,7 +131,8 @@ def sweep(
     last one in the next call.
 
     Raises:
-        GridError, NotebookError, ParameterError: before anything is started or written.
+        GridError, NotebookError, ParameterError: before anything is run or written; with an
+            ``engine`` also when a parameter names a file by a relative path.
         Busy: with ``force``, another process is writing one of these runs.
         UnknownColumn: ``metric`` was not measured; the runs are done all the same.
     """
@@ -140,7 +141,7 @@ def sweep(
     if not isinstance(grid, Grid):
         grid = read_grid(grid)
     root = Path(root).absolute()
-    points = plan(grid, root)
+    points = plan(grid, root, engine)
     root.mkdir(parents=True, exist_ok=True)
     if force:
         _set_aside(points)
@@ -152,35 +153,48 @@ def sweep(
         workers = workers or len(seen) or cores()
         with Pool(min(workers, len(missing)), seen) as pool:
             _carry_out(missing, pool, grid.notebook, root, retries)
-    states = {point.key: point.state for point in points}
-    errors = {point.key: point.error for point in points if point.state == "failed"}
+    states = {point.run.key: point.state for point in points}
+    errors = {point.run.key: point.error for point in points if point.state == "failed"}
     written = sweep_page(
         _rows(root, states),
         grid.varied,
         page or root / f"{grid.name}.html",
         title=grid.name,
-        points={point.key: point.run.identity["parameters"] for point in points},
+        points={point.run.key: point.run.identity["parameters"] for point in points},
         metric=metric,
         pages=pages,
     )
     return Sweep(grid, root, states, errors, written)
 
 
-def plan(grid: Grid, root: str | Path) -> list[_Point]:
-    """Return the points of a grid, each "found" where its run is done, else "missing"."""
-    notebook = Page(grid.notebook)
+def plan(grid: Grid, root: str | Path, engine: Engine | None = None) -> list[_Point]:
+    """Return the points of a grid, each "found" where its run is done, else "missing".
+
+    What a run is called depends on where it is made (a GPU is not a CPU): an ``engine`` is asked.
+    """
+    around = None if engine is None else engine.submit(surroundings).result()
+    notebook = Page(grid.notebook, around)
     points = []
     for given in grid.points:
-        _, run = notebook.run(given, root)
-        points.append(_Point(given, run, run.key, "found" if run.done else "missing"))
+        values, run = notebook.run(given, root)
+        for name in run.identity["files"] if engine else ():
+            if not Path(values[name]).expanduser().is_absolute():
+                raise ParameterError(
+                    f"{name}={values[name]!r}: a file beside you, but a worker works elsewhere; "
+                    f"give its whole path"
+                )
+        points.append(_Point(given, run, "found" if run.done else "missing"))
     return points
 
 
 def _set_aside(points: list[_Point]) -> None:
-    for point in points:
-        if point.run.folder.exists():
-            with point.run.writing(0.0):
-                point.run.set_aside()
+    present = [point for point in points if point.run.folder.exists()]
+    for point in present:  # all or none
+        with point.run.writing(0.0):
+            pass
+    for point in present:
+        with point.run.writing(0.0):
+            point.run.set_aside()
         point.state = "missing"
 
 
@@ -214,13 +228,19 @@ def _carry_out(
                 del flying[id(point)]
                 if not _settled(point, future, retries):
                     waiting.append(point)
-            over = Counter(point.state for point in points)
-            said = f"{over['failed']} failed" if over["failed"] else ""
-            progress.update(len(points) - over["missing"], said)
-        progress.close(len(points), said)
+            progress.update(*_so_far(points, len(waiting)))
+        progress.close(*_so_far(points, 0))
     finally:
         for future in flying.values():
             future.cancel()
+
+
+def _so_far(points: list[_Point], waiting: int) -> tuple[int, str]:
+    """Return how many points are over, and what there is to say about the others."""
+    states = Counter(point.state for point in points)
+    counts = {"failed": states["failed"], "being written by another process": waiting}
+    said = [f"{number} {what}" for what, number in counts.items() if number]
+    return len(points) - states["missing"], ", ".join(said)
 
 
 def _taken(answers: queue.SimpleQueue) -> Iterator[tuple[_Point, Future]]:
@@ -237,6 +257,8 @@ def _settled(point: _Point, future: Future, retries: int) -> bool:
         said = future.result(timeout=ANSWER)
     except CancelledError:  # a scheduler that was restarted forgets its calls: not the run's fault
         said = {"state": "busy", "error": "the scheduler was lost"}
+    except CallFailed as error:  # a fault of this library, which another try would meet again
+        said = {"state": "failed", "error": str(error)}
     except Exception as error:  # whatever an engine raises for a worker that died, kept and shown
         said = {"state": "lost", "error": f"{type(error).__name__}: {error}"}
     point.error = said.get("error", "")
@@ -244,21 +266,34 @@ def _settled(point: _Point, future: Future, retries: int) -> bool:
         point.due = time.monotonic() + AGAIN
         return False
     if said["state"] == "lost":
+        if point.run.done:  # it died with its work done
+            point.state = "found"
+            return True
         point.lost += 1
         if point.lost <= retries:
             return False
         point.error = f"died {point.lost} times, the last time so: {point.error}"
-        _write_failure(point)
-    point.state = said["state"] if said["state"] in ("done", "found") else "failed"
-    point.key = said.get("key", point.key)  # another, where a worker has another device than we
+    made = said.get("key", point.run.key)
+    if made == point.run.key and said["state"] in ("done", "found"):
+        point.state = said["state"]
+        return True
+    if made != point.run.key:
+        point.error = (
+            f"was made as {made}: page, library, torch or device are not those that the sweep "
+            f"began with; start it again"
+        )
+    point.state = "failed"
+    _write_failure(point)
     return True
 
 
 def _write_failure(point: _Point) -> None:
-    """Leave ``error.json`` for a run whose processes died, which could not write it."""
+    """Leave ``error.json`` for a run that could not write its own."""
     try:
         with point.run.writing(2.0):
-            point.run.folder.mkdir(parents=True, exist_ok=True)
-            point.run.fail(error="WorkerLost", message=point.error)
-    except Busy as busy:  # a kernel that outlives its runner, or another sweep at work
-        point.error += f" ({busy})"
+            if point.run.done or (point.run.folder / "error.json").exists():
+                return
+            point.run.begin()
+            point.run.fail(error="NotRun", message=point.error)
+    except (Busy, OSError) as error:  # a kernel that outlives its runner; a disk that is full
+        point.error += f" ({error})"

@@ -1,8 +1,9 @@
-"""Checkpoints: a file is either whole or refused; a folder keeps the last two.
+"""Checkpoints: a file is either whole or refused; a folder keeps the last two, and ends.
 
 A file begins with the sha256 of what follows, because torch does not notice flipped bits.
 """
 
+import errno
 import hashlib
 import io
 import re
@@ -41,12 +42,16 @@ def read(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: no such file.
+        OSError: it cannot be read; names it.
         DamagedCheckpoint: the bytes are not those that were written.
     """
-    with Path(path).open("rb") as file:
-        header = file.readline(len(MAGIC) + 65)
-        whole = header.startswith(MAGIC) and header.endswith(b"\n")
-        body = file.read() if whole else b""
+    try:
+        with Path(path).open("rb") as file:
+            header = file.readline(len(MAGIC) + 65)
+            whole = header.startswith(MAGIC) and header.endswith(b"\n")
+            body = file.read() if whole else b""
+    except OSError as error:  # reading, unlike opening, does not say what
+        raise OSError(error.errno, error.strerror, str(path)) from error
     if not whole:
         reason = "is no checkpoint of textgan_lab, or cut short"
     elif hashlib.sha256(body).hexdigest().encode() != header[len(MAGIC) : -1]:
@@ -59,13 +64,16 @@ def read(path: str | Path) -> dict[str, Any]:
 class Checkpoints:
     """A folder with the last two checkpoints of a run, ``step-000120.pt``, written by one process.
 
-    What was half-written before ``since`` (unix seconds), by a writer that was killed, goes with
-    the next save.
+    ``ends`` are the steps at which a part of the run ended, where another part began: those
+    checkpoints stay too, because whoever repeats the run goes through its parts in turn. What was
+    half-written before ``since`` (unix seconds), by a writer that was killed, goes with the next
+    save.
     """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.since = time.time()
+        self.ends: set[int] = set()
         self._damaged: set[Path] = set()
 
     def paths(self) -> list[Path]:
@@ -75,14 +83,16 @@ class Checkpoints:
     def save(self, trainer: Any) -> Path:
         """Write where ``trainer`` stands; then, once that is on the disk, remove what is too old.
 
-        What was saved at a later step belongs to a future that was given up, and goes too.
+        What was saved at a later step, by a life of the run that had come further, stays until
+        this one has passed it.
         """
         clear_scratch(self.folder, self.since)
         path = trainer.save(self.folder / f"step-{trainer.t:06d}.pt")
         self._damaged.discard(path)
-        earlier = [p for p in self.paths() if _step(p) < _step(path) and p not in self._damaged]
-        kept = {path, *earlier[1 - KEPT :]}
-        for other in self.paths():
+        earlier = [p for p in self.paths() if _step(p) < trainer.t]
+        whole = [p for p in earlier if p not in self._damaged]
+        kept = {*whole[1 - KEPT :], *(p for p in whole if _step(p) in self.ends)}
+        for other in earlier:
             if other not in kept:
                 other.unlink()
         return path
@@ -91,32 +101,43 @@ class Checkpoints:
         """Return the newest whole one and its state; None when there is no file at all.
 
         One that is damaged is passed over with a warning that names it. ``until`` leaves out those
-        of later steps.
+        of later steps, and then None means that there is no whole one among the others.
 
         Raises:
             DamagedCheckpoint: there are files, and none is whole; names them all.
+            OSError: one cannot be read though nothing says that it is damaged: no right to, or a
+                file server that is away.
         """
         paths = [p for p in self.paths() if until is None or _step(p) <= until]
         passed = []
         for path in reversed(paths):
             try:
                 state = read(path)
-            except (DamagedCheckpoint, OSError) as error:  # a bad block of a disk is an OSError
-                passed.append((path, getattr(error, "reason", "") or f"cannot be read ({error})"))
-                self._damaged.add(path)
-                continue
-            for damaged, reason in passed:
-                warnings.warn(
-                    f"{damaged} {reason}: went on from {path.name}", RuntimeWarning, stacklevel=2
-                )
-            return path, state
-        if not passed:
+            except DamagedCheckpoint as error:
+                reason = error.reason
+            except OSError as error:
+                if error.errno != errno.EIO:  # a bad block of a disk
+                    raise
+                reason = f"cannot be read ({error.strerror})"
+            else:
+                _warn(passed, f"went on from {path.name}")
+                return path, state
+            passed.append((path, reason))
+            self._damaged.add(path)
+        if until is not None:
+            _warn(passed, "went on without")
+        if not passed or until is not None:
             return None
         named = "; ".join(f"{path.name} {reason}" for path, reason in passed)
         raise DamagedCheckpoint(
             f"{self.folder}: none of the checkpoints there is whole: {named}. Put back a copy, or "
             f"remove them to begin anew"
         )
+
+
+def _warn(damaged: list[tuple[Path, str]], instead: str) -> None:
+    for path, reason in damaged:
+        warnings.warn(f"{path} {reason}: {instead}", RuntimeWarning, stacklevel=3)
 
 
 def _step(path: Path) -> int:

@@ -10,7 +10,7 @@ from ..data import load_corpus
 from ..data.sources import CORPORA, READERS
 from ..knobs import Schedule
 from ..models import GENERATORS
-from .progress import Progress
+from ..progress import Progress
 from .spec import Choice, chosen
 from .systems import SYSTEMS, UPDATES, WARM_UP, System
 from .trainer import Trainer

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..data.law import BOS, EOS, PAD, seed, whole
 from ..metrics import bleu, distinct, frechet_distance, nll, self_bleu, unique_ratio
 from ..models.generators import LSTMGenerator
-from .progress import Progress
+from ..progress import Progress
 from .quality import tempered_log_prob
 from .spec import Spec
 from .trainer import Trainer

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data.law import PAD, seed
 from ..knobs import Schedule, Snapshot, Turn
 from ..objectives import LOSSES
+from ..progress import Progress
 from ..telemetry import Step, Telemetry
 from . import checkpoint
 from .cells import Cells
@@ -22,7 +23,6 @@ from .game import Game
 from .live import DeviceKnobs
 from .parts import assemble
 from .probes import Measurement, floors, measure, opinions
-from .progress import Progress
 from .recorder import Recorder
 from .spec import Spec
 
@@ -480,7 +480,7 @@ class Trainer:
         file, state = checkpoint.find(path)
         schedule = Schedule.parse(json.loads(state["schedule"]))
         trainer = cls(Spec.model_validate_json(state["spec"]), schedule, data=data)
-        trainer._take(state, file)
+        trainer.take(state, file)
         return trainer
 
     @_alone
@@ -496,7 +496,7 @@ class Trainer:
             ValueError: it is of another run, see `check`; then nothing was changed.
         """
         file, state = checkpoint.find(path)
-        self._take(state, file)
+        self.take(state, file)
         return self
 
     def check(self, state: Mapping[str, Any], path: str | Path) -> None:
@@ -526,7 +526,9 @@ class Trainer:
                 f"now {self.data.fingerprint[:12]}...)"
             )
 
-    def _take(self, state: Mapping[str, Any], path: Path) -> None:
+    @_alone
+    def take(self, state: Mapping[str, Any], path: str | Path) -> None:
+        """Stand where a checkpoint's state says, as `load` does; ``path`` is for what is said."""
         self.check(state, path)
         self.telemetry = Telemetry.parse(state["telemetry"])
         self.restore(state)
