@@ -1,7 +1,9 @@
 """Dask as an engine: a scheduler and workers as processes of their own; what is asked of them."""
 
 import json
+import socket
 import sys
+import threading
 
 import pytest
 from dask_processes import free_port, scheduler, workers
@@ -47,6 +49,38 @@ def test_without_dask_it_says_what_to_install(monkeypatch):
 def test_where_no_scheduler_answers_it_says_so():
     with pytest.raises(OSError, match="no Dask scheduler answers at tcp://127.0.0.1:"):
         Cluster(f"tcp://127.0.0.1:{free_port()}", patience=0)
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", "localhost:8786", "tls://127.0.0.1:1", "tcp://h", "tcp://a b:1", ""]
+)
+def test_what_is_no_address_is_refused_at_once(address):
+    with pytest.raises(ValueError, match=f"{address!r} is no address: expected tcp://host:port"):
+        Cluster(address)
+
+
+def test_a_host_that_cannot_be_named_is_named():
+    with pytest.raises(ValueError, match=r"tcp://a\.\.b:1: nobody there who speaks as a Dask sch"):
+        Cluster("tcp://a..b:1", patience=0)
+
+
+def test_a_web_server_is_no_scheduler():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        answer = threading.Thread(target=_answer_as_a_web_server, args=(server,), daemon=True)
+        answer.start()
+        with pytest.raises((ValueError, OSError), match=f"tcp://127.0.0.1:{port}"):
+            Cluster(f"tcp://127.0.0.1:{port}", patience=0)
+
+
+def _answer_as_a_web_server(server):
+    with server.accept()[0] as caller:
+        caller.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+
+def test_a_local_cluster_has_no_resources():
+    with pytest.raises(ValueError, match="a local cluster has none"):
+        Cluster("local", resources={"GPU": 1})
 
 
 @pytest.mark.notebook

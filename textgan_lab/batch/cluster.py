@@ -25,8 +25,8 @@ class Cluster:
 
     Raises:
         ModuleNotFoundError: Dask is not installed; says how to install it.
-        ValueError: no address, or resources of a local cluster, among whose workers nobody deals
-            out GPUs; the default engine of `sweep` does.
+        ValueError: no address, or no scheduler's; or resources of a local cluster, among whose
+            workers nobody deals out GPUs; the default engine of `sweep` does.
         OSError: no scheduler answers there.
     """
 
@@ -88,6 +88,10 @@ class Cluster:
                         f"no Dask scheduler answers at {self._target}; start one (dask scheduler, "
                         f"then dask worker {self._target}), or give local"
                     ) from None
+            except (ValueError, MemoryError) as error:  # no host's name; a web server's answer
+                raise ValueError(
+                    f"{self._target}: nobody there who speaks as a Dask scheduler does ({error})"
+                ) from None
             else:
                 self._own.insert(0, client)
                 return client
