@@ -64,7 +64,7 @@ def test_who_is_no_scheduler_is_named(error, monkeypatch):
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr("distributed.Client", refuse)
+    monkeypatch.setattr("dask.distributed.Client", refuse)
     with pytest.raises(ValueError, match=rf"tcp://h:1: nobody there who speaks as .*{error}"):
         Cluster("tcp://h:1", patience=0)
 
