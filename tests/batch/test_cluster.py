@@ -61,10 +61,11 @@ def test_what_is_no_address_is_refused_at_once(address):
 def test_who_is_no_scheduler_is_named(error, monkeypatch):
     """What Dask raises for a host like ``a..b``, and where a web server answers."""
 
-    def refuse(*_, **__):
-        raise error
+    class Refused:
+        def __new__(cls, *_, **__):
+            raise error
 
-    monkeypatch.setattr("dask.distributed.Client", refuse)
+    monkeypatch.setattr("dask.distributed.Client", Refused)
     with pytest.raises(ValueError, match=rf"tcp://h:1: nobody there who speaks as .*{error}"):
         Cluster("tcp://h:1", patience=0)
 
