@@ -51,8 +51,11 @@ def test_showing_the_lab_turns_no_knob(live):
 
 
 def test_every_key_press_arrives(live):
-    live.press("d_noise", times=12)
-    said = live.until(lambda said: len(said["turns"]) >= 12)
+    for value in [i / 100 for i in range(1, 13)]:
+        live.press("d_noise")
+        # while a kernel is busy, the page's widgets keep only the newest of what they have to say
+        said = live.until(lambda said, value=value: said["turns"][-1:] and
+                          said["turns"][-1][2] == value)  # fmt: skip
     assert [value for _, _, value in said["arrived"]] == [i / 100 for i in range(1, 13)]
     assert all(applied_within(said, arrival, 2) for arrival in said["arrived"])
     shown = f"Number(document.querySelector('[data-v]').dataset.v) >= {said['version']}"
