@@ -119,7 +119,7 @@ def test_the_slurm_example_asks_slurm_for_a_gpu_and_tells_dask_of_it(tmp_path, m
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     (call,) = [c for c in calls if getattr(c.func, "attr", "") == "SLURMCluster"]
     options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
-    with SLURMCluster(**options, n_workers=0) as cluster:
+    with SLURMCluster(**options, scheduler_options={"dashboard_address": ":0"}) as cluster:
         script = cluster.job_script()
     assert "#SBATCH --gres=gpu:1" in script and "--resources GPU=1" in script
 

@@ -268,7 +268,11 @@ def test_a_kernel_that_is_killed_is_begun_again(write_notebook, tmp_path):
     assert not (tmp_path / "runs" / next(iter(made.states)) / "error.json").exists()
 
 
-DRIVER = "from textgan_lab.cli import main; main()"
+# what a shell puts in the background is deaf to SIGINT, and so is whatever that starts
+DRIVER = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from textgan_lab.cli import main; main()"
+)
 
 
 def drive(tmp_path, *options):

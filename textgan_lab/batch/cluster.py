@@ -53,7 +53,7 @@ class Cluster:
                     "without a cluster a sweep deals out this machine's GPUs by itself"
                 )
             address = distributed.LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None,
+                n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0",
                 host="127.0.0.1", silence_logs=logging.ERROR,
             )  # fmt: skip
             self._own.append(address)
