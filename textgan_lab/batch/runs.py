@@ -77,7 +77,7 @@ def histories(
     Args:
         source: the folder of run folders, or rows of `runs`.
         columns: the measured values to take, rows with none of them left out; all by default.
-        phase: "pretrain" or "adversarial": only its steps.
+        phase: "mle", "d_first" or "adversarial": only its steps.
 
     Raises:
         FileNotFoundError: no such folder.
@@ -199,11 +199,11 @@ def check_columns(frame: "pandas.DataFrame", names: Iterable[str]) -> None:
     Raises:
         UnknownColumn: the first that it lacks.
     """
-    spelled = {column.lower(): column for column in frame.columns}
+    by_lower = {column.lower(): column for column in frame.columns}
     for name in names:
         if name not in frame:
-            close = get_close_matches(name.lower(), spelled, n=1)
-            advice = f"did you mean {spelled[close[0]]}? " if close else ""
+            close = get_close_matches(name.lower(), by_lower, n=1)
+            advice = f"did you mean {by_lower[close[0]]}? " if close else ""
             raise UnknownColumn(f"no column {name!r}; {advice}columns: {', '.join(frame.columns)}")
 
 
