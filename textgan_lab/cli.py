@@ -579,6 +579,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a console of another code page shows "?", not an error
             stream.reconfigure(errors="replace")
+    # nbformat brings jsonschema, and that a grammar of IRIs, which takes a second to build; no
+    # notebook is checked for them, and this process has no other use for it
+    sys.modules.setdefault("rfc3987_syntax", None)
     app()
 
 

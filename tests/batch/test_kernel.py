@@ -251,3 +251,16 @@ def test_the_page_is_on_the_disk_before_the_run_is_done(tmp_path, write_notebook
     result = run_notebook(write_notebook("lesson.ipynb", "x = 1"), root=tmp_path / "runs")
     page, end = (os.stat(result.folder / name).st_ino for name in ("output.ipynb", "run.json"))
     assert page in flushed[: flushed.index(end)]
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("held", ["one.file = file", "one.itself, one.file = one, file; del file"])
+def test_a_file_that_the_page_left_open_is_written(held, tmp_path, write_notebook):
+    """The second is held by a cycle, which only a collection finds."""
+    path = write_notebook(
+        "lesson.ipynb",
+        f"file = open({str(tmp_path / 'left.txt')!r}, 'w')",
+        f"class Holder: pass\none = Holder(); file.write('all of it'); {held}",
+    )
+    run_notebook(path, root=tmp_path / "runs")
+    assert (tmp_path / "left.txt").read_text() == "all of it"

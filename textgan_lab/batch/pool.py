@@ -170,6 +170,7 @@ def serve() -> None:
     """Answer calls from standard input until it closes: the life of a worker."""
     import signal
 
+    sys.modules.setdefault("rfc3987_syntax", None)  # as in `textgan_lab.cli.main`
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     calls = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
