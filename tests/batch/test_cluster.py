@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import ExitStack
 
 import pytest
 from dask_processes import free_port, scheduler, workers
@@ -82,10 +83,15 @@ def test_runs_go_to_the_workers_that_have_what_they_need(toy, tmp_path):
     with (
         scheduler(port),
         workers(port, 1, *spare, PLACE="elsewhere"),
-        workers(port, 1, "--resources", "GPU=1", *spare, PLACE="with a GPU"),
         Cluster(f"tcp://127.0.0.1:{port}", resources={"GPU": 1}) as cluster,
+        ExitStack() as stack,
     ):
+        cluster.client.wait_for_workers(1, timeout=60)
+        assert cluster.lack() == "no worker started with GPU=1"
+        more = workers(port, 1, "--resources", "GPU=1", *spare, PLACE="with a GPU")
+        stack.enter_context(more)
         cluster.client.wait_for_workers(2, timeout=60)
+        assert cluster.lack() == ""
         grid = make_grid(toy, grid={"N": [0, 1, 2]})
         made = sweep(grid, root=tmp_path / "runs", engine=cluster)
     assert set(made.states.values()) == {"done"}, made.errors

@@ -184,6 +184,27 @@ def test_a_file_beside_us_is_not_beside_a_worker(toy, tmp_path, monkeypatch):
     assert not sweep(whole, root=tmp_path / "runs", engine=engine).failed
 
 
+def test_as_long_as_no_worker_answers_it_says_what_is_missing(toy, tmp_path, monkeypatch):
+    shown = []
+
+    class Slow(Future):
+        def result(self, timeout=None):
+            if len(shown) < 2:
+                raise TimeoutError
+            return surroundings()
+
+    class Lacking(Scripted):
+        def submit(self, call, *args):
+            return Slow() if call is surroundings else super().submit(call, *args)
+
+        def lack(self):
+            return "no worker started with GPU=1"
+
+    monkeypatch.setattr(module.Progress, "update", lambda _, *said: shown.append(said))
+    made = sweep(grid_of(toy, 1, tmp_path), root=tmp_path / "runs", engine=Lacking())
+    assert shown[:2] == [(0, "no worker started with GPU=1")] * 2 and not made.failed
+
+
 def test_stopped_by_hand_nothing_stays_under_way(toy, tmp_path):
     class Stopping(Scripted):
         def submit(self, call, *args):

@@ -105,6 +105,18 @@ class Cluster:
             self.client = self._connect()
         return self.client.submit(call, *args, pure=False, resources=self._resources or None)
 
+    def lack(self) -> str:
+        """Return what a call waits for that no worker has, "" where some worker could take it."""
+        try:
+            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        except OSError:
+            return "no scheduler"
+        needed = self._resources.items()
+        if any(all(w["resources"].get(n, 0) >= amount for n, amount in needed) for w in workers):
+            return ""
+        wanted = ", ".join(f"{name}={amount:g}" for name, amount in needed)
+        return f"no worker started with {wanted}" if wanted else "no worker"
+
     def close(self) -> None:
         """End what was started here; a scheduler of somebody else's goes on."""
         for one in self._own:

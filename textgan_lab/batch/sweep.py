@@ -35,7 +35,11 @@ class Engine(Protocol):
     """What carries calls to where they are made."""
 
     def submit(self, call: Callable, *args: Any) -> Future:
-        """Return the future of ``call(*args)``; its exception means that the call was lost."""
+        """Return the future of ``call(*args)``; its exception means that the call was lost.
+
+        An engine may also have ``lack()``, see `Cluster.lack`: it is shown as long as the first
+        call waits.
+        """
 
 
 def run_point(notebook: str, parameters: Mapping[str, Any], root: str) -> dict[str, Any]:
@@ -172,7 +176,7 @@ def plan(grid: Grid, root: str | Path, engine: Engine | None = None) -> list[_Po
 
     What a run is called depends on where it is made (a GPU is not a CPU): an ``engine`` is asked.
     """
-    around = None if engine is None else engine.submit(surroundings).result()
+    around = None if engine is None else _surroundings(engine)
     notebook = Page(grid.notebook, around)
     points = []
     for given in grid.points:
@@ -185,6 +189,18 @@ def plan(grid: Grid, root: str | Path, engine: Engine | None = None) -> list[_Po
                 )
         points.append(_Point(given, run, "found" if run.done else "missing"))
     return points
+
+
+def _surroundings(engine: Engine) -> dict[str, str]:
+    """Ask a worker for its `surroundings`; say what is missing for as long as none answers."""
+    future = engine.submit(surroundings)
+    with suppress(TimeoutError):
+        return future.result(timeout=1.0)
+    progress = Progress(1, "sweep: waiting for a worker", every=10.0)
+    while True:
+        with suppress(TimeoutError):
+            return future.result(timeout=1.0)
+        progress.update(0, getattr(engine, "lack", str)())
 
 
 def _set_aside(points: list[_Point]) -> None:
