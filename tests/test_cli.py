@@ -152,8 +152,8 @@ def alive_and_dead(tmp_path):
     """Write the telemetry of a run whose generator gets no gradient, and of one that does."""
     for name, norm in (("dead", 0.0), ("alive", 1.0)):
         telemetry = Telemetry()
-        rows = [{"step": t, "phase": "adversarial", "g_grad_norm": norm} for t in range(301)]
-        telemetry.rows += rows
+        row = {"phase": "adversarial", "g_grad_norm": norm, "d_accuracy": 0.6}
+        telemetry.rows += [{"step": t, **row} for t in range(301)]
         telemetry.save(tmp_path / name)
 
 

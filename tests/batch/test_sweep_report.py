@@ -137,6 +137,14 @@ def test_findings_are_counted_in_every_cell_of_the_map(sweep, tmp_path):
     assert f"background:{colours.FINDING['issue']}99" in text
 
 
+def test_what_could_not_be_told_is_counted_and_no_alarm(sweep, tmp_path):
+    sweep.loc[sweep["findings"] == "divergence", "findings"] = ""
+    out = sweep_page(sweep, varied(sweep), tmp_path / "index.html")
+    assert [row["cannot tell"] for row in Seen(out).table("LR")] == ["", "", "3", ""]
+    issue = f"background:{colours.FINDING['issue']}"  # two in three collapse, and nothing else
+    assert re.findall(f"{issue}(..)", out.read_text(encoding="utf-8")) == ["66", "66"]
+
+
 def texts(svg):
     return re.findall(r">([^<>\n]+)</(?:text|tspan)>", svg)
 

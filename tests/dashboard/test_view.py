@@ -95,7 +95,7 @@ def test_the_newest_issue_is_said_and_the_others_counted():
 
 
 def test_no_finding_is_said_too():
-    assert "healthy" in view.news(report=Report(100, (), ("divergence",), {}))
+    assert "healthy" in view.news(report=Report(100, (), ("mode-collapse",), {}))
     short = Report(None, (), (), {"divergence": "too short"})
     assert "Cannot tell: too short" in view.news(report=short)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas
 
 NUMBERS = 5  # columns of measured numbers in the table of runs
+UNTOLD = "cannot tell"  # in place of codes, where the diagnosis had none
 
 _STYLE = """body { max-width: 100rem }
 figure { margin: 0; overflow-x: auto }
@@ -172,7 +173,7 @@ def _listed(names: Sequence[str]) -> str:
 def _findings(frame: "pandas.DataFrame", axes: Sequence[sweep_map.Axis]) -> str:
     """Return a table: how many runs of each cell of the map have each code."""
     told = frame["findings"].notna()
-    codes = Counter(code for said in frame.loc[told, "findings"] for code in said.split())
+    codes = Counter(code for said in frame.loc[told, "findings"] for code in _codes(said))
     if not codes:
         return "<h2>Findings</h2>\n<p>No run has recorded any.</p>"
     cells: dict[tuple[str, ...], list[str]] = {}
@@ -190,7 +191,7 @@ def _findings(frame: "pandas.DataFrame", axes: Sequence[sweep_map.Axis]) -> str:
     head = [*(axis.name for axis in reversed(axes)), "runs", *found]
     rows = []
     for place in ranked:
-        counts = Counter(code for said in cells[place] for code in said.split())
+        counts = Counter(code for said in cells[place] for code in _codes(said))
         row = [f"<td>{html.escape(level)}" for level in reversed(place)]
         row.append(f'<td class="number">{len(cells[place])}')
         row += [_share(code, counts[code], len(cells[place])) for code in found]
@@ -199,12 +200,17 @@ def _findings(frame: "pandas.DataFrame", axes: Sequence[sweep_map.Axis]) -> str:
     return f"<h2>Findings</h2>\n<p>{note}</p>\n{_rows(head, rows, ['runs', *found])}"
 
 
+def _codes(said: str) -> list[str]:
+    return said.split() or [UNTOLD]  # a record too short, or without what detectors read
+
+
 def _share(code: str, count: int, of: int) -> str:
     """Return a cell that is the fuller the more of its runs have the code, in its colour."""
     if not count:
         return "<td>"
     severity = DETECTORS[code].severity if code in DETECTORS else "issue"
-    colour = colours.REAL if code == "healthy" else colours.FINDING[severity]
+    known = {"healthy": colours.REAL, UNTOLD: "#888888"}
+    colour = known.get(code) or colours.FINDING[severity]
     strength = round(0x99 * count / of)
     return f'<td class="number" style="background:{colour}{strength:02x}">{count}'
 

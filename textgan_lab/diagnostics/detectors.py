@@ -70,6 +70,7 @@ class Detector:
     severity: ClassVar[str] = "issue"
     notebook: ClassVar[str]
     any_of: ClassVar[bool] = False  # one limit kept is enough
+    momentary: ClassVar[bool] = False  # a glance decides; that it found nothing is not yet health
     name: ClassVar[str]
 
     patience: int = 2  # moments in a row; one alone may be noise (ours)

@@ -33,10 +33,14 @@ class Report:
 
     @property
     def codes(self) -> list[str]:
-        """The codes found; ``["healthy"]`` when nothing was; empty when nothing could be told."""
+        """The codes found; ``["healthy"]`` when nothing was; empty when that cannot be told.
+
+        Healthy needs a detector that has looked at a stretch of play: see `Detector.momentary`.
+        """
         if self.findings:
             return [finding.code for finding in self.findings]
-        return ["healthy"] if self.passed else []
+        glances = {name for name, detector in DETECTORS.items() if detector.momentary}
+        return ["healthy"] if set(self.passed) - glances else []
 
     @property
     def issues(self) -> list[Finding]:
@@ -76,7 +80,7 @@ class Report:
             f"{n} {word}{'s' * (n > 1)}"
             for n, word in ((len(self.issues), "issue"), (tips, "tip")) if n
         ]  # fmt: skip
-        what = " and ".join(said) or ("healthy" if self.passed else "cannot tell")
+        what = " and ".join(said) or ("healthy" if self.codes else "nothing found, too little known")
         return f"At step {self.step}: {what}"
 
     def __repr__(self) -> str:

@@ -66,6 +66,7 @@ class BlockedGradient(Detector):
     """
 
     notebook: ClassVar[str] = "02_argmax_wall"
+    momentary: ClassVar[bool] = True
     patience: int = 1  # exact, no estimate
     zeros_min: float = limit(10, "updates of G in a row whose gradient is exactly 0")
 

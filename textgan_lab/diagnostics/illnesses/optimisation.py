@@ -96,6 +96,7 @@ class Divergence(Detector):
 
     notebook: ClassVar[str] = "04_imbalance"
     any_of: ClassVar[bool] = True
+    momentary: ClassVar[bool] = True
     patience: int = 1  # a run ends where numbers are lost
     lost_min: float = limit(1, "losses and norms that are not finite")
     growth_min: float = limit(100, "growth of D's gradient since the first quarter of play (times)")
