@@ -136,7 +136,9 @@ def test_a_frame_of_one_phase():
     telemetry.rows = [{"step": 0, "phase": "mle", "mle_loss": 2.0}, row(1, d_loss=1.0)]
     assert list(telemetry.frame("mle").columns) == ["step", "phase", "mle_loss"]
     assert telemetry.frame("adversarial")["step"].tolist() == [1]
-    assert len(telemetry.frame("nothing")) == 0
+    assert len(telemetry.frame("d_first")) == 0
+    with pytest.raises(ValueError, match="phase='play': expected one of mle, d_first, adv"):
+        telemetry.frame("play")
     assert list(Telemetry().frame().columns) == ["step", "phase"]
 
 

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     import pandas
 
 
+PHASES = ("mle", "d_first", "adversarial")  # of a step, in their order
+
+
+def check_phase(phase: str | None) -> None:
+    """Raise ValueError unless ``phase`` is one of `PHASES`, or None: all of them."""
+    if phase not in (None, *PHASES):
+        raise ValueError(f"phase={phase!r}: expected one of {', '.join(PHASES)}")
+
+
 class Step:
     """One step of a run: ``t`` (from 0), ``phase``, the ``turns`` applied before it, ``values``.
 
@@ -63,9 +72,11 @@ class Telemetry:
         """Return one row a step, NaN where a value was not measured; ``phase`` keeps one phase.
 
         ``tokens_per_second`` is joined from the clock at the steps where it was read.
+        ValueError for what is no phase.
         """
         import pandas
 
+        check_phase(phase)
         rows = [row for row in self.rows if phase in (None, row["phase"])]
         frame = pandas.DataFrame(rows, columns=None if rows else ["step", "phase"])
         if self.timings:

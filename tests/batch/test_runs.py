@@ -251,7 +251,9 @@ def test_histories_are_rows_of_steps_with_the_parameters(tmp_path):
     table = runs(tmp_path)
     chosen = histories(table[table["LR"] == 0.2], columns=["js"])
     assert chosen[["step", "js"]].to_numpy().tolist() == [[1, 0.5]]  # step 0 did not measure it
-    assert len(histories(tmp_path, phase="pretrain")) == 0
+    assert len(histories(tmp_path, phase="mle")) == 0
+    with pytest.raises(ValueError, match="phase='pretrain': expected one of mle, d_first, adv"):
+        histories(tmp_path, phase="pretrain")
     with pytest.raises(UnknownColumn, match="no run measured 'jss'; measured: d_loss, js"):
         histories(tmp_path, columns=["jss"])
     lines = (one / "telemetry.jsonl").read_text().splitlines(keepends=True)

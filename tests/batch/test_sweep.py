@@ -142,6 +142,16 @@ def test_a_call_that_raised_would_raise_again(toy, tmp_path, quick):
     assert "KeyError: 'steps'" in made.errors[made.failed[0]]
 
 
+def test_a_failure_is_not_told_in_the_words_of_an_earlier_one(toy, tmp_path, quick):
+    grid, root = grid_of(toy, 1, tmp_path), tmp_path / "runs"
+    (point,) = module.plan(grid, root)
+    point.run.begin()
+    point.run.fail(error="ValueError", message="of the day before")
+    sweep(grid, root=root, engine=Scripted(n0=[RuntimeError("worker gone")]), retries=0)
+    said = json.loads((point.run.folder / "error.json").read_text())
+    assert said["error"] == "NotRun" and "worker gone" in said["message"]
+
+
 def test_a_failure_that_cannot_be_written_down_is_told_and_stops_no_other(toy, tmp_path, quick):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / ".locks").touch()  # where the folder of the locks should be

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..telemetry import Telemetry
+from ..telemetry import Telemetry, check_phase
 from .reading import Recorded, UnknownRun, find, record_of, recorded, spelled
 
 if TYPE_CHECKING:
@@ -82,9 +82,11 @@ def histories(
     Raises:
         FileNotFoundError: no such folder.
         UnknownColumn: a column that no run measured.
-        ValueError: a telemetry.jsonl that is damaged before its last line.
+        ValueError: no such phase; a telemetry.jsonl that is damaged before its last line.
     """
     import pandas
+
+    check_phase(phase)
 
     frame = runs(source) if isinstance(source, str | Path) else source
     rows: list[dict[str, Any]] = []

@@ -299,7 +299,8 @@ def _settled(point: _Point, future: Future, retries: int) -> bool:
             f"began with; start it again"
         )
     point.state = "failed"
-    _write_failure(point)
+    if said.get("key") != point.run.key:  # else the run has written why
+        _write_failure(point)
     return True
 
 
@@ -307,7 +308,7 @@ def _write_failure(point: _Point) -> None:
     """Leave ``error.json`` for a run that could not write its own."""
     try:
         with point.run.writing(2.0):
-            if point.run.done or (point.run.folder / "error.json").exists():
+            if point.run.done:
                 return
             point.run.begin()
             point.run.fail(error="NotRun", message=point.error)

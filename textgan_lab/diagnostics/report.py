@@ -80,8 +80,8 @@ class Report:
             f"{n} {word}{'s' * (n > 1)}"
             for n, word in ((len(self.issues), "issue"), (tips, "tip")) if n
         ]  # fmt: skip
-        what = " and ".join(said) or ("healthy" if self.codes else "nothing found, too little known")
-        return f"At step {self.step}: {what}"
+        nothing = "healthy" if self.codes else "nothing found, too little known"
+        return f"At step {self.step}: {' and '.join(said) or nothing}"
 
     def __repr__(self) -> str:
         lines = [self.verdict]
