@@ -12,7 +12,7 @@ def write_run(root, parameters, *, state="done", notebook="09_one_run.ipynb", ro
     """Write the files of one run, as a run in this state has them; return its folder.
 
     ``said`` may hold steps, metrics, findings, result, seconds, finished, and, of a failed run,
-    cell, error, message; ``rows`` are its telemetry.
+    cell, line, error, message; ``rows`` are its telemetry.
     """
     identity = {"parameters": parameters, "code": said.pop("code", "c0de"), "files": {},
                 "library": "11b", "torch": "2.13.0", "device": "cpu"}  # fmt: skip
@@ -24,7 +24,9 @@ def write_run(root, parameters, *, state="done", notebook="09_one_run.ipynb", ro
         lines = "".join(json.dumps({"phase": "adversarial", **row}) + "\n" for row in rows)
         (folder / "telemetry.jsonl").write_text(lines)
     if state == "failed":
-        failure = {name: said[name] for name in ("cell", "error", "message") if name in said}
+        failure = {
+            name: said[name] for name in ("cell", "line", "error", "message") if name in said
+        }
         write(folder / "error.json", {"notebook": notebook, "source": "1 / 0", **failure})
     if state == "done":
         end = {"finished": FINISHED, "seconds": 2.0, "claims": [], "python": "3.11.7",

@@ -49,7 +49,7 @@ def test_a_failing_notebook_exits_1_and_is_not_done(call, write_notebook, tmp_pa
     write_notebook("sick.ipynb", "x = 1", "1 / 0")
     answer = call("run", "sick.ipynb")
     assert answer.exit_code == 1
-    assert "error: sick.ipynb: code cell 2 failed: ZeroDivisionError" in answer.stderr
+    assert "error: sick.ipynb: code cell 2, line 1 failed: ZeroDivisionError" in answer.stderr
     assert "Traceback" not in answer.output
     assert not list((tmp_path / "runs").glob("*/run.json"))
     assert len(list((tmp_path / "runs").glob("*/error.json"))) == 1
@@ -124,7 +124,7 @@ def test_suite_exits_1_and_names_notebook_and_cell(call, write_notebook, tmp_pat
     write_notebook("sick.ipynb", "1 / 0")
     answer = call("suite", tmp_path)
     assert answer.exit_code == 1
-    assert "sick.ipynb: code cell 1 failed: ZeroDivisionError" in answer.output
+    assert "sick.ipynb: code cell 1, line 1 failed: ZeroDivisionError" in answer.output
     assert "1 notebook, failed: sick; see reports/index.html" in answer.output
     assert "--fast" not in (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
 

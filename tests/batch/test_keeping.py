@@ -12,7 +12,7 @@ from languages import TinyLanguage
 
 from textgan_lab.batch import keeping
 from textgan_lab.batch.keeping import carry_on, keep
-from textgan_lab.diagnostics import diagnose
+from textgan_lab.diagnostics import Watch, diagnose
 from textgan_lab.knobs import Schedule
 from textgan_lab.telemetry import Telemetry
 from textgan_lab.training import DamagedCheckpoint, Spec, Trainer, checkpoint
@@ -100,6 +100,30 @@ def test_what_is_kept_at_the_end(run):
     assert math.isnan(metrics["d_loss"])  # measured, and it was NaN: not the last good one
     assert metrics["g_loss"] == rows[23]["g_loss"]
     assert metrics["js"] == rows[20]["js"] and "js" not in rows[23]  # probed after step 20
+
+
+def test_of_a_loop_of_ones_own_the_record_is_kept(run):
+    watch = Watch("hinge")
+    for step in range(0, 1000, 10):
+        watch.log(step, d_loss=2.0, g_loss=0.1 * step, g_grad_norm=0.0)
+    assert keep(watch, source="mine") == run
+    assert not (run / "checkpoints").exists()
+    assert diagnose(Telemetry.load(run)) == diagnose(watch.telemetry)
+    left = json.loads((run / "result.json").read_text())
+    assert (left["steps"], left["findings"]) == (991, ["blocked-gradient"])
+    assert left["metrics"]["g_loss"] == 99.0 and left["result"] == {"source": "mine"}
+
+
+def test_a_page_without_a_record_keeps_results(run):
+    assert keep(bleu=0.5) == run
+    assert os.listdir(run) == ["result.json"]
+    assert json.loads((run / "result.json").read_text()) == {"result": {"bleu": 0.5}}
+
+
+def test_what_has_no_record_is_refused_before_anything_is_written(run):
+    with pytest.raises(TypeError, match="expected a Trainer or a Watch, got dict"):
+        keep({"bleu": 0.5})
+    assert not run.exists()
 
 
 def test_in_a_notebook_that_somebody_works_in_nothing_is_kept(tmp_path, monkeypatch, undisturbed):

@@ -54,21 +54,28 @@ def test_a_run_with_parameters_and_its_second_call(tmp_path, write_notebook, mon
 
 
 @pytest.mark.parametrize(
-    ("source", "given", "error", "message"),
+    ("source", "given", "error", "message", "line"),
     [
-        ("y = 1\ny / 0\nprint(y)", {"N": 4}, "ZeroDivisionError", "division by zero"),
-        ("import os\nos.kill(os.getpid(), 9)", {"N": 4}, "DeadKernelError", "the kernel was"),
-        ("import sys\nsys.exit(0)", {}, "SystemExit", "a notebook ends with its last cell"),
+        ("y = 1\ny / 0\nprint(y)", {"N": 4}, "ZeroDivisionError", "division by zero", 2),
+        ("a = 1\nb = 2\nc = 3\nd = 4\nx.y(a,\n  b)", {}, "AttributeError", "'int' object", 5),
+        ("def f():\n\n    return 1 / 0\nf()", {}, "ZeroDivisionError", "division by zero", 4),
+        ("a = 1\nb = = 2", {}, "SyntaxError", "invalid syntax", 2),
+        ("import os\nos.kill(os.getpid(), 9)", {"N": 4}, "DeadKernelError", "the kernel was", 0),
+        ("import sys\nsys.exit(0)", {}, "SystemExit", "a notebook ends with its last cell", 0),
     ],
 )
-def test_a_failure_names_its_cell(tmp_path, write_notebook, source, given, error, message):
+def test_a_failure_names_its_cell_and_line(
+    tmp_path, write_notebook, source, given, error, message, line
+):
     path = write_notebook("sick.ipynb", ("N = 3", "parameters"), "x = 1", source, "print('never')")
     with pytest.raises(NotebookFailed) as caught:
         run_notebook(path, given, root=tmp_path / "runs")
     failed = caught.value
     assert (failed.cell, failed.source, failed.error) == (3, source, error)
-    assert f"sick.ipynb: code cell 3 failed: {error}: {message}" in str(failed)
-    assert f"\n  | {source.splitlines()[1]}" in str(failed)
+    where = f", line {line}" if line else ""
+    assert f"sick.ipynb: code cell 3{where} failed: {error}: {message}" in str(failed)
+    assert f"\n  | {source.splitlines()[max(line - 1, 1)]}" in str(failed)
+    assert str(failed).count("\n") <= 3 and failed.line == line
     folder = failed.output.parent
     assert sorted(p.name for p in folder.iterdir()) == [
         ".lock", "error.json", "output.ipynb", "params.json"
@@ -112,7 +119,7 @@ def test_a_suite_reports_all_and_stops_at_none(tmp_path, write_notebook):
     assert "3 of 3 notebooks ran, 2 failed" in table
     assert "Run with --fast" in table
     assert "N &lt; 1" in table
-    assert "b_sick.ipynb: code cell 1 failed: ZeroDivisionError" in table
+    assert "b_sick.ipynb: code cell 1, line 1 failed: ZeroDivisionError" in table
     assert '<a href="c_well.html">' in table
     assert "division by zero" in (tmp_path / "out" / "b_sick.html").read_text(encoding="utf-8")
 

@@ -40,7 +40,7 @@ def root(tmp_path):
     write_run(root, {"LR": 0.01, "SEED": 1}, finished=FINISHED, steps=200,
               metrics={"js": 0.25, "d_loss": math.inf}, findings=["healthy"],
               result={"fell": False, "shares": [0.5, 0.5]})  # fmt: skip
-    write_run(root, {"LR": 1.0, "SEED": 1}, state="failed", cell=3, error="ValueError",
+    write_run(root, {"LR": 1.0, "SEED": 1}, state="failed", cell=3, line=2, error="ValueError",
               message="loss is nan\nat step 7")  # fmt: skip
     write_run(root, {"LR": 2.0, "SEED": 1}, state="unfinished")
     return root
@@ -65,7 +65,7 @@ def test_every_run_is_a_row_with_all_that_it_recorded(root):
     assert by["seconds"][0.1] == 2.5 and math.isnan(by["seconds"][1.0])
     assert (by["steps"][0.1], by["steps"][0.01], by["steps"].dtype) == (300, 200, "Int64")
     assert by["findings"][0.1] == "mode-collapse divergence"
-    assert by["error"][1.0] == "code cell 3: ValueError: loss is nan"
+    assert by["error"][1.0] == "code cell 3, line 2: ValueError: loss is nan"
     assert by["error"][0.1] == ""
     assert by["notebook"].to_list()[:3] == ["09_one_run.ipynb"] * 3
     assert by["fell"][0.1] is True and by["shares"][0.01] == [0.5, 0.5]
@@ -187,7 +187,7 @@ def test_what_was_measured_and_what_tells_most(root):
     assert "js" in measured(nothing_finite)  # NaN is what was measured
     frame.attrs["results"].append("odd")
     frame["odd"] = 1.0
-    assert telling(frame) == ["js", "modes", "d_loss", "odd"]
+    assert telling(frame) == ["js", "modes", "odd", "d_loss"]  # a loss misleads
 
 
 def test_rows_for_which_a_condition_holds(root):
@@ -321,7 +321,7 @@ def test_a_comparison_has_what_differs_and_nothing_else(root):
     assert told.loc["d_loss"].to_list() == [math.inf, None]
     told = compare(root, [one, failed])
     assert told.loc["state"].to_list() == ["done", "failed"]
-    assert told.loc["error"].to_list() == ["", "code cell 3: ValueError: loss is nan"]
+    assert told.loc["error"].to_list() == ["", "code cell 3, line 2: ValueError: loss is nan"]
     recoded = write_run(root, {"LR": 0.01, "SEED": 1}, code="other", steps=200,
                         metrics={"js": math.nan}, findings=["healthy"])  # fmt: skip
     again = write_run(root, {"LR": 0.01, "SEED": 1}, code="third", steps=200,

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..diagnostics import diagnose
 from ..telemetry import Telemetry
+from ..training import Trainer
 from ..training.checkpoint import FOLDER, Checkpoints, clear_scratch
 from . import plain
 from .records import RUN_FOLDER, write_json
@@ -20,21 +21,26 @@ SHARE = 0.05  # of the time that a run has taken so far: saving takes no more
 _checkpoints: weakref.WeakKeyDictionary[Any, Checkpoints] = weakref.WeakKeyDictionary()
 
 
-def keep(trainer: Any, **result: Any) -> Path | None:
-    """Leave a trainer's record, a checkpoint and ``result.json`` in this headless run's folder.
+def keep(source: Any = None, /, **result: Any) -> Path | None:
+    """Leave a record and ``result.json`` in this headless run's folder; of a trainer a checkpoint.
 
     Returns the folder, or None, having written nothing, in a notebook that somebody works in.
-    ``result.json`` holds ``steps``; ``metrics``, the value of each column where it was last
-    measured, NaN if that is what it was; ``findings``, the codes of `diagnose`; and ``result``.
+    ``result.json`` holds ``result`` and, where there is a record, ``steps``; ``metrics``, the value
+    of each column where it was last measured, NaN if that is what it was; and ``findings``, the
+    codes of `diagnose`.
 
     Args:
-        trainer: whose record it is.
+        source: whose record it is: a trainer, a `Watch` of a loop of your own, or nobody.
         result: what else the page found, as plain data: numbers (NaN too), text, lists, dicts.
 
     Raises:
+        TypeError: a source without a record.
         ValueError: a result that is not plain data, or whose name is no identifier; says which.
         OSError: the folder cannot be written; names the file.
     """
+    telemetry = getattr(source, "telemetry", None)
+    if source is not None and not isinstance(telemetry, Telemetry):
+        raise TypeError(f"keep: expected a Trainer or a Watch, got {type(source).__name__}")
     for name, value in result.items():
         if not name.isidentifier():
             raise ValueError(f"keep: {name!r} cannot name a result; use letters, digits and _")
@@ -42,17 +48,12 @@ def keep(trainer: Any, **result: Any) -> Path | None:
     if RUN_FOLDER not in os.environ:
         return None
     folder = Path(os.environ[RUN_FOLDER])
-    _save(trainer, folder, _checkpoints_of(trainer, folder))
-    write_json(
-        folder / "result.json",
-        {
-            "steps": trainer.t,
-            "metrics": _latest(trainer.telemetry),
-            "findings": diagnose(trainer.telemetry).codes,
-            "result": result,
-        },
-        nan=True,
-    )
+    if isinstance(source, Trainer):
+        _save(source, folder, _checkpoints_of(source, folder))
+    elif telemetry is not None:
+        telemetry.save(folder)
+    said = {} if telemetry is None else _said(telemetry)
+    write_json(folder / "result.json", {**said, "result": result}, nan=True)
     return folder
 
 
@@ -133,9 +134,13 @@ def _save(trainer: Any, folder: Path, checkpoints: Checkpoints) -> None:
     trainer.telemetry.save(folder)
 
 
-def _latest(telemetry: Telemetry) -> dict[str, float]:
-    """Return what each column held where it was last measured, NaN and infinity as they are."""
+def _said(telemetry: Telemetry) -> dict[str, Any]:
+    """Return what ``result.json`` holds of a record; NaN and infinity as they were measured."""
     latest = {}
     for row in telemetry.rows:
         latest.update(row)
-    return {name: latest[name] for name in telemetry.columns()}
+    return {
+        "steps": latest.get("step", -1) + 1,
+        "metrics": {name: latest[name] for name in telemetry.columns()},
+        "findings": diagnose(telemetry).codes,
+    }

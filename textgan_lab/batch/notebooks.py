@@ -7,6 +7,7 @@ cell, also when the kernel was killed.
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,16 +27,20 @@ from .report import Outcome, export, table
 class NotebookFailed(RuntimeError):
     """A cell raised, or its kernel died; ``cell`` counts the code cells from 1.
 
-    ``output`` is the notebook as far as it ran.
+    ``line`` of the cell, from 1, is where; 0 where nobody can tell. ``output`` is the notebook as
+    far as it ran.
     """
 
     def __init__(
-        self, notebook: Path, cell: int, source: str, error: str, message: str, output: Path
-    ):
-        self.notebook, self.cell, self.source = notebook, cell, source
+        self, notebook: Path, cell: int, source: str, error: str, message: str, output: Path,
+        line: int = 0,
+    ):  # fmt: skip
+        self.notebook, self.cell, self.source, self.line = notebook, cell, source, line
         self.error, self.message, self.output = error, message, output
-        shown = "".join(f"\n  | {line}" for line in source.splitlines()[:3])
-        super().__init__(f"{notebook}: code cell {cell} failed: {error}: {message}{shown}")
+        where = f", line {line}" if line else ""
+        begin = max(line - 3, 0)
+        shown = "".join(f"\n  | {text}" for text in source.splitlines()[begin : begin + 3])
+        super().__init__(f"{notebook}: code cell {cell}{where} failed: {error}: {message}{shown}")
 
 
 @dataclass(frozen=True)
@@ -208,7 +213,7 @@ def _execute(
     nbformat.write(notebook, work)
     formatted = str(work).replace("{", "{{").replace("}", "}}")  # papermill formats its paths
     at = [0]  # the cell in work; a dead kernel leaves no other trace of where it died
-    failure = None
+    failure, line = None, 0
     try:
         papermill.execute_notebook(
             formatted,
@@ -223,6 +228,7 @@ def _execute(
         )
     except papermill.PapermillExecutionError as error:
         failure = error.cell_index, error.ename, error.evalue
+        line = _line(error.traceback)
     except DeadKernelError:
         failure = at[-1], "DeadKernelError", "the kernel was killed, ran out of memory or crashed"
     except Busy:
@@ -244,10 +250,19 @@ def _execute(
     start = next((n for n, cell in enumerate(cells) if tagged(cell, "parameters")), len(cells))
     index -= bool(changed) and index > start  # papermill's own cell stands after the parameters
     number = sum(cell.cell_type == "code" for cell in cells[: index + 1])
-    failed = NotebookFailed(page.path, number, cells[index].source, error, message, done)
+    failed = NotebookFailed(page.path, number, cells[index].source, error, message, done, line)
     said = {"cell": number, "source": failed.source, "error": error, "message": message}
-    run.fail(notebook=page.path.name, **said)
+    run.fail(notebook=page.path.name, **said, **({"line": line} if line else {}))
     raise failed
+
+
+def _line(traceback: list[str]) -> int:
+    """Return the line of the cell at which it failed, as IPython tells it; 0 if it does not."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(traceback))
+    found = re.search(
+        r"\bCell In\[\d+\], line (\d+)", plain
+    )  # the outermost; what it called follows
+    return int(found[1]) if found else 0
 
 
 def _outputs(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:

@@ -85,9 +85,10 @@ def record_of(folder: Path) -> Recorded:
         return Recorded(folder, "unreadable", _line(damage[0]), content)
     if failure is None:
         return Recorded(folder, "unfinished", "", content)
-    cell = [f"code cell {failure['cell']}"] if "cell" in failure else []
+    place = {"code cell": failure.get("cell"), "line": failure.get("line")}
+    where = ", ".join(f"{what} {number}" for what, number in place.items() if number)
     said = [str(failure[name]) for name in ("error", "message") if failure.get(name)]
-    return Recorded(folder, "failed", _line(": ".join([*cell, *said])), content)
+    return Recorded(folder, "failed", _line(": ".join(filter(None, [where, *said]))), content)
 
 
 def _line(text: str) -> str:

@@ -23,9 +23,10 @@ _KINDS = {"parameters": "parameter", "metrics": "metric", "result": "result"}
 _IDENTITY = ("code", "library", "torch", "device", "python", "platform")
 _OWN = ("run", "step", "phase")  # columns of a history
 
-# What says most about a run, the most first: where few columns fit, these are shown.
-TELLING = ("js", "cells_js", "held_out_nll", "oracle_nll", "modes", "possible", "unique_ratio",
-           "d_accuracy", "d_loss", "g_loss")  # fmt: skip
+# What says most about a run, the most first: where few columns fit, these are shown; then what the
+# page itself found, and last what only tells how the game stands, and may mislead.
+TELLING = "js", "cells_js", "held_out_nll", "oracle_nll", "modes", "possible", "unique_ratio"
+GAME = "d_accuracy", "d_loss", "g_loss"
 
 
 class UnknownColumn(ValueError):
@@ -251,13 +252,13 @@ def measured(frame: "pandas.DataFrame") -> list[str]:
 
 
 def telling(frame: "pandas.DataFrame") -> list[str]:
-    """Return those of `measured` that say most about a run: `TELLING`, then the page's results.
+    """Return those of `measured` that say most about a run: `TELLING`, the page's results, `GAME`.
 
     All of them, where there are none of these.
     """
     found = measured(frame)
-    own = [name for name in frame.attrs["results"] if name in found and name not in TELLING]
-    return [*(name for name in TELLING if name in found), *own] or found
+    ranked = dict.fromkeys((*TELLING, *frame.attrs["results"], *GAME))
+    return [name for name in ranked if name in found] or found
 
 
 def _plain(value: Any) -> Any:
