@@ -161,3 +161,12 @@ def test_the_oracle_experiment_is_told_as_it_was_measured():
         ("likelihood at temperature 0.9", "without any GAN ({:.2f})"),
     ]:
         assert words.format(nll[stage][0]) in told
+
+
+def test_the_cost_of_a_sweep_is_told_as_it_was_measured():
+    page = (CHECKOUT / "tests/benchmarks/results/sweep.md").read_text(encoding="utf-8")
+    runs, each = re.search(r"\| (\d+), ([\d.]+) CPU s each", page).groups()
+    share, seconds = re.search(r"kernels' \| (\d+%).*\| ([\d.]+ s) \(median", page, re.S).groups()
+    told = " ".join(README.split())
+    assert f"{share} of CPU time ({runs} runs of {each} CPU s each, two workers)" in told
+    assert f"and {seconds} to pass over 1,000 runs" in told
