@@ -228,7 +228,7 @@ def _execute(
         )
     except papermill.PapermillExecutionError as error:
         failure = error.cell_index, error.ename, error.evalue
-        line = _line(error.traceback)
+        line = _failing_line(error.traceback)
     except DeadKernelError:
         failure = at[-1], "DeadKernelError", "the kernel was killed, ran out of memory or crashed"
     except Busy:
@@ -256,12 +256,10 @@ def _execute(
     raise failed
 
 
-def _line(traceback: list[str]) -> int:
+def _failing_line(traceback: list[str]) -> int:
     """Return the line of the cell at which it failed, as IPython tells it; 0 if it does not."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(traceback))
-    found = re.search(
-        r"\bCell In\[\d+\], line (\d+)", plain
-    )  # the outermost; what it called follows
+    found = re.search(r"\bCell In\[\d+\], line (\d+)", plain)  # the first; what it called follows
     return int(found[1]) if found else 0
 
 

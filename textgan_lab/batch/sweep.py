@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 AGAIN = 1.0  # seconds until a run that another process is writing is asked for again
 ANSWER = 60.0  # seconds to fetch an answer that is there
+AT_FIRST = 5.0  # seconds until a wait for the first worker is worth a word
 
 
 class Engine(Protocol):
@@ -193,14 +194,16 @@ def plan(grid: Grid, root: str | Path, engine: Engine | None = None) -> list[_Po
 
 def _surroundings(engine: Engine) -> dict[str, str]:
     """Ask a worker for its `surroundings`; say what is missing for as long as none answers."""
-    future = engine.submit(surroundings)
-    with suppress(TimeoutError):
-        return future.result(timeout=1.0)
-    progress = Progress(1, "sweep: waiting for a worker", every=10.0)
-    while True:
-        with suppress(TimeoutError):
-            return future.result(timeout=1.0)
-        progress.update(0, getattr(engine, "lack", str)())
+    future, around, progress = engine.submit(surroundings), None, None
+    while around is None:
+        try:
+            around = future.result(timeout=1.0 if progress else AT_FIRST)
+        except TimeoutError:
+            progress = progress or Progress(1, "sweep: waiting for a worker", "answer", every=10.0)
+            progress.update(0, getattr(engine, "lack", str)())
+    if progress:
+        progress.close(1)
+    return around
 
 
 def _set_aside(points: list[_Point]) -> None:
