@@ -47,6 +47,7 @@ for line in sys.stdin:
             os._exit(1)
         os._exit(0)
     print(child, flush=True)
+    sys.stdin.readline()  # until then its number is nobody else's, though it may have ended
     print(os.waitpid(child, 0)[1], flush=True)
 """
         self.process = subprocess.Popen(
@@ -62,6 +63,7 @@ for line in sys.stdin:
 
     def ended(self):
         """Wait for the child; return 0 or, negative, the signal that killed it."""
+        self.process.stdin.write("\n")
         return -int(self.process.stdout.readline())
 
     def __enter__(self):
@@ -122,7 +124,7 @@ def test_a_hundred_kills_of_one_run(tmp_path, record_property):
                 child = nursery.start(str(finished))
                 if kills < KILLS:
                     time.sleep(dice.uniform(0.0, 0.8))
-                    os.kill(child, signal.SIGKILL)  # ours until waited for, dead or alive
+                    os.kill(child, signal.SIGKILL)
                 status = nursery.ended()
                 if status == 0:
                     break
