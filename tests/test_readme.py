@@ -168,5 +168,5 @@ def test_the_cost_of_a_sweep_is_told_as_it_was_measured():
     runs, each = re.search(r"\| (\d+), ([\d.]+) CPU s each", page).groups()
     share, seconds = re.search(r"kernels' \| (\d+%).*\| ([\d.]+ s) \(median", page, re.S).groups()
     told = " ".join(README.split())
-    assert f"{share} of CPU time ({runs} runs of {each} CPU s each, two workers)" in told
+    assert f"another {share} of the CPU time of its notebooks ({runs} runs of {each} CPU s" in told
     assert f"and {seconds} to pass over 1,000 runs" in told

@@ -120,6 +120,23 @@ def test_a_page_without_a_record_keeps_results(run):
     assert json.loads((run / "result.json").read_text()) == {"result": {"bleu": 0.5}}
 
 
+def test_what_is_kept_twice_is_put_together(run):
+    keep(build().run(10), bleu=0.1, name="x")
+    keep(bleu=0.5)
+    left = json.loads((run / "result.json").read_text())
+    assert left["steps"] == 10 and "g_loss" in left["metrics"]
+    assert left["result"] == {"bleu": 0.5, "name": "x"}
+
+
+def test_what_a_killed_writer_of_a_loops_record_left_goes(run):
+    run.mkdir()
+    for name, ago in (("dead", 60), ("alive", -60)):
+        (run / f".telemetry.jsonl.{name}.tmp").touch()
+        os.utime(run / f".telemetry.jsonl.{name}.tmp", (keeping.BEGAN - ago,) * 2)
+    keep(Watch("hinge"))
+    assert [path.name for path in run.glob(".*.tmp")] == [".telemetry.jsonl.alive.tmp"]
+
+
 def test_what_has_no_record_is_refused_before_anything_is_written(run):
     with pytest.raises(TypeError, match="expected a Trainer or a Watch, got dict"):
         keep({"bleu": 0.5})

@@ -60,10 +60,14 @@ def test_a_run_with_parameters_and_its_second_call(tmp_path, write_notebook, mon
         ("a = 1\nb = 2\nc = 3\nd = 4\nx.y(a,\n  b)", {}, "AttributeError", "'int' object", 5),
         ("def f():\n\n    return 1 / 0\nf()", {}, "ZeroDivisionError", "division by zero", 4),
         ("a = 1\nb = = 2", {}, "SyntaxError", "invalid syntax", 2),
+        ("try:\n  1 / 0\nexcept Exception as e:\n  raise ValueError('so') from e",
+         {}, "ValueError", "so", 4),
+        ("try:\n  1 / 0\nexcept Exception:\n  a = 1\n  a.b", {}, "AttributeError", "'int' ob", 5),
+        ("%%time\na = 1\nb", {}, "NameError", "name 'b' is not defined", 0),
         ("import os\nos.kill(os.getpid(), 9)", {"N": 4}, "DeadKernelError", "the kernel was", 0),
         ("import sys\nsys.exit(0)", {}, "SystemExit", "a notebook ends with its last cell", 0),
     ],
-)
+)  # fmt: skip
 def test_a_failure_names_its_cell_and_line(
     tmp_path, write_notebook, source, given, error, message, line
 ):

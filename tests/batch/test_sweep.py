@@ -152,6 +152,23 @@ def test_a_failure_is_not_told_in_the_words_of_an_earlier_one(toy, tmp_path, qui
     assert said["error"] == "NotRun" and "worker gone" in said["message"]
 
 
+def test_what_a_run_said_before_its_worker_died_is_kept(toy, tmp_path, quick):
+    grid, root = grid_of(toy, 1, tmp_path), tmp_path / "runs"
+    (point,) = module.plan(grid, root)
+    point.run.begin()
+    point.run.fail(error="ValueError", message="of the day before")
+
+    def fail_and_die():
+        point.run.begin()
+        point.run.fail(cell=3, error="KeyError", message="'js'")
+        return RuntimeError("worker gone")
+
+    made = sweep(grid, root=root, engine=Scripted(n0=[fail_and_die]), retries=0)
+    assert "worker gone" in made.errors[point.run.key]
+    said = json.loads((point.run.folder / "error.json").read_text())
+    assert (said["cell"], said["error"]) == (3, "KeyError")
+
+
 def test_a_failure_that_cannot_be_written_down_is_told_and_stops_no_other(toy, tmp_path, quick):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / ".locks").touch()  # where the folder of the locks should be
@@ -192,6 +209,35 @@ def test_a_file_beside_us_is_not_beside_a_worker(toy, tmp_path, monkeypatch):
     assert not engine.asked and not (tmp_path / "runs").exists()
     whole = make_grid(toy, parameters={"TRACE": str(tmp_path / "mine.txt")}, points=[{"N": 0}])
     assert not sweep(whole, root=tmp_path / "runs", engine=engine).failed
+
+
+class Forgetful(Scripted):
+    """An engine that drops the first questions after its surroundings, as a new scheduler does."""
+
+    def __init__(self, forgets):
+        super().__init__()
+        self.forgets = forgets
+
+    def submit(self, call, *args):
+        if call is not surroundings or not self.forgets:
+            return super().submit(call, *args)
+        self.forgets -= 1
+        future = Future()
+        future.cancel()
+        return future
+
+
+def test_a_scheduler_restarted_before_the_first_answer_is_asked_again(toy, tmp_path, quick):
+    engine = Forgetful(3)
+    made = sweep(grid_of(toy, 1, tmp_path), root=tmp_path / "runs", engine=engine)
+    assert engine.forgets == 0 and not made.failed
+
+
+def test_a_worker_that_cannot_look_around_is_not_waited_for(toy, tmp_path):
+    engine = Scripted()
+    engine.around = TimeoutError("file system")
+    with pytest.raises(TimeoutError, match="file system"):
+        sweep(grid_of(toy, 1, tmp_path), root=tmp_path / "runs", engine=engine)
 
 
 def test_as_long_as_no_worker_answers_it_says_what_is_missing(toy, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from textgan_lab.diagnostics import colours
-from textgan_lab.diagnostics.detectors import DETECTORS
+from textgan_lab.diagnostics.detectors import DETECTORS, Detector
 from textgan_lab.diagnostics.report import Online, Report, diagnose
 from textgan_lab.diagnostics.signals import Signals
 from textgan_lab.telemetry import Telemetry
@@ -64,12 +64,28 @@ def test_an_empty_or_short_record_says_why_it_cannot_tell(record):
     short = diagnose(record(steps=60))
     assert set(short.passed) == {"blocked-gradient", "divergence"}  # these can be told at once
     assert short.codes == []  # but that is not yet health
-    assert short.verdict == "At step 49: nothing found, too little known"
+    assert short.verdict == "At step 49: cannot tell, nothing found so far"
     assert "play has 2 moments so far; 4 are needed" in " ".join(repr(short).split())
     warming = record(steps=200)
     for row in warming.rows:
         row["phase"] = "mle"
     assert diagnose(warming).codes == []  # warming up is no play
+
+
+def test_a_glance_of_ones_own_is_no_health_either(record):
+    class Glance(Detector):
+        """Nothing."""
+
+        notebook, momentary, name = "03_mode_collapse", True, "glance"
+
+        def scores(self, signals):
+            return {}
+
+        def holds(self, scores):
+            return False
+
+    report = diagnose(record(), [Glance()])
+    assert (report.passed, report.codes) == (("glance",), [])
 
 
 def test_a_folder_diagnoses_like_the_run_it_came_from(record, tmp_path):

@@ -107,10 +107,9 @@ class Cluster:
 
     def lack(self) -> str:
         """Return what a call waits for that no worker has, "" where some worker could take it."""
-        try:
-            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        except OSError:
+        if self.client.status != "running":
             return "no scheduler"
+        workers = self.client.scheduler_info(n_workers=-1).get("workers", {}).values()
         needed = self._resources.items()
         if any(all(w["resources"].get(n, 0) >= amount for n, amount in needed) for w in workers):
             return ""

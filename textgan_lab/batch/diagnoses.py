@@ -11,7 +11,7 @@ from ..diagnostics.report import Report
 from ..telemetry import Telemetry
 from .reading import KEY, PREFIX, find, record_of
 from .runs import frame_of, varied
-from .tables import counted, short_keys, shown
+from .tables import UNTOLD, counted, short_keys, shown
 
 RECORD = "telemetry.jsonl"
 
@@ -91,6 +91,6 @@ def summary(made: Sequence[Line], without: int) -> str:
     unreadable = sum(line.report is None for line in made)
     parts = [f"{code} {count}" for code, count in codes.most_common()]
     parts += [f"{word} {count}" for word, count in
-              (("cannot tell", untold), ("unreadable", unreadable)) if count]  # fmt: skip
+              ((UNTOLD, untold), ("unreadable", unreadable)) if count]  # fmt: skip
     rest = f"; {counted(without, 'run')} without telemetry" if without else ""
     return f"{counted(len(made), 'run')}: {', '.join(parts)}{rest}"

@@ -3,13 +3,14 @@
 In a notebook that somebody works in there is no such folder: nothing is written then.
 """
 
+import json
 import os
 import time
 import weakref
 from pathlib import Path
 from typing import Any
 
-from ..diagnostics import diagnose
+from ..diagnostics import Watch, diagnose
 from ..telemetry import Telemetry
 from ..training import Trainer
 from ..training.checkpoint import FOLDER, Checkpoints, clear_scratch
@@ -17,6 +18,8 @@ from . import plain
 from .records import RUN_FOLDER, write_json
 
 SHARE = 0.05  # of the time that a run has taken so far: saving takes no more
+
+BEGAN = time.time()  # the process; what was left half-written before is a dead one's
 
 _checkpoints: weakref.WeakKeyDictionary[Any, Checkpoints] = weakref.WeakKeyDictionary()
 
@@ -27,7 +30,7 @@ def keep(source: Any = None, /, **result: Any) -> Path | None:
     Returns the folder, or None, having written nothing, in a notebook that somebody works in.
     ``result.json`` holds ``result`` and, where there is a record, ``steps``; ``metrics``, the value
     of each column where it was last measured, NaN if that is what it was; and ``findings``, the
-    codes of `diagnose`.
+    codes of `diagnose`. A page may call it again: what is named again is replaced.
 
     Args:
         source: whose record it is: a trainer, a `Watch` of a loop of your own, or nobody.
@@ -38,8 +41,7 @@ def keep(source: Any = None, /, **result: Any) -> Path | None:
         ValueError: a result that is not plain data, or whose name is no identifier; says which.
         OSError: the folder cannot be written; names the file.
     """
-    telemetry = getattr(source, "telemetry", None)
-    if source is not None and not isinstance(telemetry, Telemetry):
+    if not isinstance(source, Trainer | Watch | None):
         raise TypeError(f"keep: expected a Trainer or a Watch, got {type(source).__name__}")
     for name, value in result.items():
         if not name.isidentifier():
@@ -50,10 +52,13 @@ def keep(source: Any = None, /, **result: Any) -> Path | None:
     folder = Path(os.environ[RUN_FOLDER])
     if isinstance(source, Trainer):
         _save(source, folder, _checkpoints_of(source, folder))
-    elif telemetry is not None:
-        telemetry.save(folder)
-    said = {} if telemetry is None else _said(telemetry)
-    write_json(folder / "result.json", {**said, "result": result}, nan=True)
+    elif source is not None:
+        clear_scratch(folder, BEGAN)
+        source.telemetry.save(folder)
+    path = folder / "result.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"result": {}}
+    said = {} if source is None else _said(source.telemetry)
+    write_json(path, {**kept, **said, "result": {**kept["result"], **result}}, nan=True)
     return folder
 
 

@@ -13,8 +13,6 @@ import sys
 if __name__ == "__main__" and sys.path[0] == os.getcwd():
     del sys.path[0]  # a json.py where somebody works is not Python's; IPython puts the folder last
 
-import atexit
-import gc
 import threading
 import time
 
@@ -42,24 +40,12 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, name="end with parent", daemon=True).start()
 
 
-def end_quickly() -> None:
-    """Have the interpreter, at its end, pass over what nothing will collect any more.
-
-    Its own last collections look through all of torch several times, which takes a second. What the
-    page left in cycles, such as a file nobody closed, is collected once, after IPython has let the
-    page's names go: what is registered first is called last.
-    """
-    atexit.register(gc.freeze)
-    atexit.register(gc.collect)
-
-
 def main() -> int:
     """Be the kernel of the run whose folder the environment names, until told to go."""
     if RUN_FOLDER not in os.environ:
         sys.stderr.write(f"{RUN_FOLDER} is not set: it names the folder of the run\n")
         return 2
     end_with_parent()
-    end_quickly()
     folder = os.environ[RUN_FOLDER]
     try:
         lock = take_lock(folder, PATIENCE)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import nbformat
 
@@ -22,6 +22,9 @@ from .document import KERNELSPEC, NotebookError, claims, printed, read, tagged
 from .parameters import ParameterError, parameters, resolve, unattended
 from .records import RUN_FOLDER, Busy, Run, canonical, identity, surroundings
 from .report import Outcome, export, table
+
+if TYPE_CHECKING:
+    import papermill
 
 
 class NotebookFailed(RuntimeError):
@@ -228,7 +231,7 @@ def _execute(
         )
     except papermill.PapermillExecutionError as error:
         failure = error.cell_index, error.ename, error.evalue
-        line = _failing_line(error.traceback)
+        line = _failing_line(error)
     except DeadKernelError:
         failure = at[-1], "DeadKernelError", "the kernel was killed, ran out of memory or crashed"
     except Busy:
@@ -256,11 +259,13 @@ def _execute(
     raise failed
 
 
-def _failing_line(traceback: list[str]) -> int:
+def _failing_line(error: "papermill.PapermillExecutionError") -> int:
     """Return the line of the cell at which it failed, as IPython tells it; 0 if it does not."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(traceback))
-    found = re.search(r"\bCell In\[\d+\], line (\d+)", plain)  # the first; what it called follows
-    return int(found[1]) if found else 0
+    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    own = re.split("During handling of the above|was the direct cause of", text)[-1]
+    found = re.search(rf"\bCell In\[{error.exec_count}\], line (\d+)", own)
+    magic = error.source.startswith("%%")  # IPython then names the line of a call of its own
+    return int(found[1]) if found and not magic else 0
 
 
 def _outputs(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:

@@ -72,6 +72,7 @@ class _Point:
     error: str = ""
     lost: int = 0  # processes that died on it
     due: float = 0.0  # when to ask for it again
+    written: int = 0  # when it was last asked for: of which time its error.json was
 
 
 @dataclass(frozen=True)
@@ -195,12 +196,18 @@ def plan(grid: Grid, root: str | Path, engine: Engine | None = None) -> list[_Po
 def _surroundings(engine: Engine) -> dict[str, str]:
     """Ask a worker for its `surroundings`; say what is missing for as long as none answers."""
     future, around, progress = engine.submit(surroundings), None, None
+    lack = getattr(engine, "lack", None)
     while around is None:
         try:
             around = future.result(timeout=1.0 if progress else AT_FIRST)
+        except CancelledError:  # by a scheduler that was restarted
+            time.sleep(AGAIN)
+            future = engine.submit(surroundings)
         except TimeoutError:
+            if future.done():  # the call raised it
+                raise
             progress = progress or Progress(1, "sweep: waiting for a worker", "answer", every=10.0)
-            progress.update(0, getattr(engine, "lack", str)())
+            progress.update(0, lack() if lack else "")
     if progress:
         progress.close(1)
     return around
@@ -240,6 +247,7 @@ def _carry_out(
                 if point.run.done:  # by another sweep, while this one waited
                     point.state = "found"
                     continue
+                point.written = _written(point.run)
                 future = engine.submit(run_point, str(notebook.absolute()), point.given, str(root))
                 flying[id(point)] = future
                 future.add_done_callback(lambda future, at=point: answers.put((at, future)))
@@ -302,18 +310,25 @@ def _settled(point: _Point, future: Future, retries: int) -> bool:
             f"began with; start it again"
         )
     point.state = "failed"
-    if said.get("key") != point.run.key:  # else the run has written why
-        _write_failure(point)
+    _write_failure(point)
     return True
 
 
 def _write_failure(point: _Point) -> None:
-    """Leave ``error.json`` for a run that could not write its own."""
+    """Leave ``error.json`` for a run that has not written its own since it was asked for."""
     try:
         with point.run.writing(2.0):
-            if point.run.done:
+            if point.run.done or _written(point.run) not in (0, point.written):
                 return
             point.run.begin()
             point.run.fail(error="NotRun", message=point.error)
-    except (Busy, OSError) as error:  # a kernel that outlives its runner; a disk that is full
+    except (Busy, OSError) as error:  # another runner is at it; a disk that is full
         point.error += f" ({error})"
+
+
+def _written(run: Run) -> int:
+    """Return when ``error.json`` was written, in ns; 0 where there is none."""
+    try:
+        return (run.folder / "error.json").stat().st_mtime_ns
+    except OSError:
+        return 0

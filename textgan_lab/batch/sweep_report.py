@@ -15,13 +15,12 @@ from .document import NotebookError
 from .reading import STATES
 from .report import export, page
 from .runs import UnknownColumn, measured, parameter_columns, telling
-from .tables import counted, short_keys, shown
+from .tables import UNTOLD, counted, diagnosis, short_keys, shown
 
 if TYPE_CHECKING:
     import pandas
 
 NUMBERS = 5  # columns of measured numbers in the table of runs
-UNTOLD = "cannot tell"  # in place of codes, where the diagnosis had none
 
 _STYLE = """body { max-width: 100rem }
 figure { margin: 0; overflow-x: auto }
@@ -201,7 +200,7 @@ def _findings(frame: "pandas.DataFrame", axes: Sequence[sweep_map.Axis]) -> str:
 
 
 def _codes(said: str) -> list[str]:
-    return said.split() or [UNTOLD]  # a record too short, or without what detectors read
+    return said.split() or [UNTOLD]
 
 
 def _share(code: str, count: int, of: int) -> str:
@@ -231,7 +230,8 @@ def _table(
         folder = Path(at["folder"]) if at["folder"] else None
         cells = [f"<td>{_run_link(short[key], key, folder, out, links)}"]
         cells.append(f'<td class="{at["state"]}">{at["state"]}')
-        cells += [f"<td>{html.escape(shown(at[name], None))}" for name in (*varied, "findings")]
+        cells += [f"<td>{html.escape(shown(at[name], None))}" for name in varied]
+        cells.append(f"<td>{html.escape(diagnosis(at['findings']))}")
         for name in (*numbers, "seconds"):
             nan = name in at["not_finite"] and at[name] != at[name]
             text = '<span class="nan">NaN</span>' if nan else html.escape(shown(at[name]))

@@ -12,6 +12,7 @@ from .. import atomic
 from .reading import STATES
 from .runs import telling, varied
 
+UNTOLD = "cannot tell"  # of a record in which nothing was found, and too little looked at
 if TYPE_CHECKING:
     import pandas
 
@@ -81,6 +82,15 @@ def shown(value: Any, digits: int | None = 4) -> str:
     return text if text.isprintable() else repr(text)[1:-1]  # no escape reaches the terminal
 
 
+def diagnosis(findings: Any) -> str:
+    """Return a cell of ``findings`` as text: nothing where there is no record.
+
+    >>> diagnosis("oscillation divergence"), diagnosis(""), diagnosis(None)
+    ('oscillation divergence', 'cannot tell', '')
+    """
+    return UNTOLD if findings == "" else shown(findings)
+
+
 def overview(
     frame: "pandas.DataFrame", width: int, columns: Sequence[str] | None = None
 ) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -100,6 +110,8 @@ def overview(
     chosen = columns or ["state", *(["notebook"] if several else []), *varied(frame), *told]
     for name in chosen:
         texts[name] = [shown(value, None) for value in frame[name]]
+    if "findings" in texts:
+        texts["findings"] = [diagnosis(value) for value in frame["findings"]]
     if columns is None:
         if frame["error"].any():
             texts["error"] = [_cut(shown(text)) for text in frame["error"]]

@@ -13,6 +13,8 @@ named ``<quantity>_max`` or ``<quantity>_min``; a detector of its own is one cla
                                 ``since`` is the first step from which it held to the end; None
                                 when it did not; raises NotApplicable when the last has a reason
 
+    detector.momentary          whether one moment decides: that it found nothing is not yet health
+
 Thresholds are initial ones, ours, set on short runs of seeds that no test of them uses. They are
 moved with ``dataclasses.replace(detector, accuracy_min=0.9)``; `Detector.limits` says what each of
 them is compared with. No detector reads what only a known law can tell (`signals.TRUTH`);
@@ -70,7 +72,7 @@ class Detector:
     severity: ClassVar[str] = "issue"
     notebook: ClassVar[str]
     any_of: ClassVar[bool] = False  # one limit kept is enough
-    momentary: ClassVar[bool] = False  # a glance decides; that it found nothing is not yet health
+    momentary: ClassVar[bool] = False  # see the head of this module
     name: ClassVar[str]
 
     patience: int = 2  # moments in a row; one alone may be noise (ours)

@@ -22,25 +22,26 @@ class Report:
     """What `diagnose` makes of a record: findings, most severe and oldest first.
 
     ``step`` is the newest moment that was looked at, None when there was none; ``passed`` the codes
-    that were looked for and not found; ``untold`` code -> reason where the record does not tell.
-    Two reports are equal when they say the same.
+    that were looked for and not found, ``glances`` those of them that a glance decides (see
+    `Detector.momentary`); ``untold`` code -> reason where the record does not tell. Two reports are
+    equal when they say the same.
     """
 
     step: int | None
     findings: tuple[Finding, ...]
     passed: tuple[str, ...]
     untold: Mapping[str, str]
+    glances: tuple[str, ...] = ()
 
     @property
     def codes(self) -> list[str]:
         """The codes found; ``["healthy"]`` when nothing was; empty when that cannot be told.
 
-        Healthy needs a detector that has looked at a stretch of play: see `Detector.momentary`.
+        Healthy needs more than glances: a detector that has looked at a stretch of play.
         """
         if self.findings:
             return [finding.code for finding in self.findings]
-        glances = {name for name, detector in DETECTORS.items() if detector.momentary}
-        return ["healthy"] if set(self.passed) - glances else []
+        return ["healthy"] if set(self.passed) - set(self.glances) else []
 
     @property
     def issues(self) -> list[Finding]:
@@ -80,7 +81,7 @@ class Report:
             f"{n} {word}{'s' * (n > 1)}"
             for n, word in ((len(self.issues), "issue"), (tips, "tip")) if n
         ]  # fmt: skip
-        nothing = "healthy" if self.codes else "nothing found, too little known"
+        nothing = "healthy" if self.codes else "cannot tell, nothing found so far"
         return f"At step {self.step}: {' and '.join(said) or nothing}"
 
     def __repr__(self) -> str:
@@ -214,7 +215,7 @@ def chosen(detectors: Iterable[Detector] | None) -> list[Detector]:
 
 def judged(detectors: Iterable[Detector], readings: Mapping[str, list[Reading]]) -> Report:
     """Return the report that readings of a run, code to readings, amount to."""
-    found, passed, untold, steps = [], [], {}, []
+    found, passed, glances, untold, steps = [], [], [], {}, []
     for detector in detectors:
         taken = readings[detector.name]
         steps += [taken[-1].step] if taken else []
@@ -225,10 +226,12 @@ def judged(detectors: Iterable[Detector], readings: Mapping[str, list[Reading]])
             continue
         if finding is None:
             passed.append(detector.name)
+            glances += [detector.name] if detector.momentary else []
         else:
             found.append(finding)
     found.sort(key=lambda finding: (finding.severity, finding.since))  # "issue" before "tip"
-    return Report(max(steps, default=None), tuple(found), tuple(passed), untold)
+    step = max(steps, default=None)
+    return Report(step, tuple(found), tuple(passed), untold, tuple(glances))
 
 
 def diagnose(telemetry: Telemetry, detectors: Iterable[Detector] | None = None) -> Report:
