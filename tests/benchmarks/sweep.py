@@ -116,8 +116,8 @@ def report(options, swept, alone, end, skipped) -> None:
         "",
         "| what | figure |",
         "|---|---|",
-        f"| runs of `09_one_run` at its defaults | {options.runs}, {whole / options.runs:.1f} CPU s "
-        f"each in their kernels, {end:.1f} of them after the last cell |",
+        f"| runs of `09_one_run` at its defaults | {options.runs}, {whole / options.runs:.1f} CPU "
+        f"s each in their kernels, {end:.1f} of them after the last cell |",
         f"| CPU time of the sweep beside its kernels' | {total / whole - 1:.0%} |",
         f"| the same, if what follows the last cell is not the kernels' | {total / own - 1:.0%} |",
         f"| CPU time beside its kernel's of one `textgan-lab run` | {singly:.0%} (median of "
