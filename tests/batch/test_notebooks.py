@@ -87,6 +87,14 @@ def test_a_failure_names_its_cell_and_line(
     assert json.loads((folder / "error.json").read_text())["cell"] == 3
 
 
+def test_a_failure_from_an_earlier_one_names_its_own_line(tmp_path, write_notebook):
+    earlier = "import math\n\n\ntry:\n    1 / 0\nexcept Exception as error:\n    kept = error"
+    path = write_notebook("sick.ipynb", earlier, "x = 1\nraise ValueError('so') from kept")
+    with pytest.raises(NotebookFailed, match="cell 2, line 2 failed: ValueError: so") as caught:
+        run_notebook(path, root=tmp_path / "runs")
+    assert str(caught.value).endswith("\n  | x = 1\n  | raise ValueError('so') from kept")
+
+
 def test_a_kernel_in_its_last_message_is_not_interrupted(tmp_path, write_notebook, capfd):
     slowly = """\
 import time
